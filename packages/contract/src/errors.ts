@@ -1,0 +1,165 @@
+// Every error code of the platform's HTTP wire: status, whether a repeat can help, meaning.
+// The body is always `{error, code, …extras}`; extras are named by the route's chapter.
+
+export interface ErrorRow {
+  readonly status: number;
+  readonly retryable: boolean;
+  readonly meaning: string;
+}
+
+export const ERRORS = {
+  invalid_json: {
+    status: 400,
+    retryable: false,
+    meaning: 'The body is not JSON, or not the JSON object the route needs.',
+  },
+  invalid_request: {
+    status: 400,
+    retryable: false,
+    meaning: 'A field is missing or wrong; `field` names the first one.',
+  },
+  invalid_workspace_id: { status: 400, retryable: false, meaning: 'A path id is not a UUID.' },
+  unknown_runtime: {
+    status: 400,
+    retryable: false,
+    meaning: 'The runtime is not known here; `known_runtimes` lists those that are.',
+  },
+  invalid_parent: {
+    status: 400,
+    retryable: false,
+    meaning: 'The parent does not exist, was removed, or would form a cycle.',
+  },
+  unsafe_url: { status: 400, retryable: false, meaning: 'The address is not one the platform may call.' },
+  invalid_template: {
+    status: 400,
+    retryable: false,
+    meaning: 'The template cannot be read: a bad path, include or YAML document.',
+  },
+  invalid_payload: {
+    status: 400,
+    retryable: false,
+    meaning: 'The A2A message has no readable parts; a JSON-RPC error body names the field.',
+  },
+  self_delegation: { status: 400, retryable: false, meaning: 'A workspace cannot delegate to itself.' },
+  unauthenticated: {
+    status: 401,
+    retryable: false,
+    meaning: 'No credential, or one that is unknown, revoked or not allowed here.',
+  },
+  invalid_code: { status: 401, retryable: false, meaning: 'The sign-in code or token is wrong, used or expired.' },
+  budget_exceeded: { status: 402, retryable: false, meaning: 'The target workspace has spent its budget.' },
+  admin_field: {
+    status: 403,
+    retryable: false,
+    meaning: 'The fields in `fields` may be changed by an administrator only.',
+  },
+  invalid_caller: { status: 403, retryable: false, meaning: 'The caller id is reserved for the platform itself.' },
+  access_denied: {
+    status: 403,
+    retryable: false,
+    meaning: 'The hierarchy does not let these workspaces talk to each other.',
+  },
+  source_mismatch: { status: 403, retryable: false, meaning: '`source_id` must match the authenticated workspace.' },
+  origin_refused: {
+    status: 403,
+    retryable: false,
+    meaning: 'A cookie-authenticated write came from a foreign origin.',
+  },
+  not_found: { status: 404, retryable: false, meaning: 'No such resource, or none this caller may know of.' },
+  route_not_found: { status: 404, retryable: false, meaning: 'No route answers this method and path.' },
+  confirmation_required: {
+    status: 409,
+    retryable: false,
+    meaning: 'The workspace has children; repeat with `confirm=true`.',
+  },
+  workspace_suspended: {
+    status: 409,
+    retryable: false,
+    meaning: 'The workspace is paused or asleep and cannot register.',
+  },
+  conflict: { status: 409, retryable: false, meaning: 'The resource is not in a state that allows this.' },
+  workspace_removed: { status: 410, retryable: false, meaning: 'The workspace was removed.' },
+  cursor_gone: {
+    status: 410,
+    retryable: false,
+    meaning: 'The cursor row is unknown or was pruned; read the newest page again.',
+  },
+  missing_env: { status: 412, retryable: false, meaning: 'Required secrets are not set; `missing_env` names them.' },
+  body_too_large: {
+    status: 413,
+    retryable: false,
+    meaning: 'The body is larger than the route takes; `max_bytes` says how large it may be.',
+  },
+  unsupported_media_type: { status: 415, retryable: false, meaning: 'The content type is not one the route reads.' },
+  rate_limited: { status: 429, retryable: true, meaning: 'Too many requests; repeat after `retry_after` seconds.' },
+  too_many_tokens: { status: 429, retryable: false, meaning: 'The workspace holds as many live tokens as it may.' },
+  internal: {
+    status: 500,
+    retryable: true,
+    meaning: 'The platform failed; the log has the reason under the request id.',
+  },
+  request_build_failed: {
+    status: 500,
+    retryable: false,
+    meaning: 'The request to the agent could not be constructed safely.',
+  },
+  stop_failures: {
+    status: 500,
+    retryable: true,
+    meaning: 'Rows are removed, but `stop_failures` workloads could not be stopped; repeat.',
+  },
+  secrets_unreadable: {
+    status: 500,
+    retryable: false,
+    meaning: 'Stored secrets cannot be decrypted; `failed_keys` names them.',
+  },
+  agent_unreachable: { status: 502, retryable: true, meaning: 'The agent could not be reached.' },
+  agent_url_refused: {
+    status: 502,
+    retryable: false,
+    meaning: 'The address of the agent is not one the platform may call.',
+  },
+  agent_response_too_large: {
+    status: 502,
+    retryable: false,
+    meaning: 'The answer of the agent was larger than 10 MiB; the message was delivered.',
+  },
+  agent_response_unreadable: {
+    status: 502,
+    retryable: false,
+    meaning: 'The answer of the agent broke off; `delivery_confirmed` says whether the message arrived.',
+  },
+  agent_error: { status: 502, retryable: false, meaning: 'The agent answered with an error; its status is passed on.' },
+  platform_unavailable: {
+    status: 503,
+    retryable: true,
+    meaning: 'The datastore does not answer, so nobody can be authenticated.',
+  },
+  store_full: {
+    status: 503,
+    retryable: true,
+    meaning: 'The disk under the datastore is nearly full; writes are refused until space is freed.',
+  },
+  no_backend: { status: 503, retryable: false, meaning: 'No provisioning backend is configured.' },
+  agent_busy: { status: 503, retryable: true, meaning: 'The agent is busy and the message was not queued.' },
+  agent_restarting: { status: 503, retryable: true, meaning: 'The agent is down and being restarted.' },
+  agent_waking: { status: 503, retryable: true, meaning: 'The agent is waking from hibernation.' },
+  agent_no_url: { status: 503, retryable: true, meaning: 'The workspace has no address yet; `status` says why.' },
+  agent_not_ready: { status: 503, retryable: true, meaning: 'The workspace is not online.' },
+  agent_url_unsafe: { status: 503, retryable: false, meaning: 'The stored address failed the safety check.' },
+  inbox_unavailable: { status: 503, retryable: true, meaning: 'The message could not be stored for the agent.' },
+  ledger_unavailable: {
+    status: 503,
+    retryable: true,
+    meaning: 'The delegation could not be stored; nothing was dispatched.',
+  },
+  shutting_down: { status: 503, retryable: true, meaning: 'The platform is stopping.' },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface ErrorBody {
+  error: string;
+  code: ErrorCode;
+  [extra: string]: unknown;
+}

@@ -1,0 +1,18 @@
+// The wire of Molecule, written once. Everything else derives from these tables.
+
+export * from './activity.ts';
+export * from './auth.ts';
+export * from './client.ts';
+export { idParams, uuid } from './common.ts';
+export * from './delegation.ts';
+export * from './errors.ts';
+export * from './events.ts';
+export * from './files.ts';
+export * from './messaging.ts';
+export * from './operations.ts';
+export * from './org.ts';
+export * from './registry.ts';
+export * from './route.ts';
+export * from './routes.ts';
+export * from './secrets.ts';
+export * from './workspaces.ts';

@@ -1,0 +1,91 @@
+// A2A proxy and queue: the wire shapes of chapter 20 §1 and §3.
+
+import { z } from 'zod';
+import { idParams, nullableTime, time, uuid } from './common.ts';
+import { defineRoutes } from './route.ts';
+
+export const A2A_BODY_LIMIT = 1_048_576;
+export const QUEUE_STATUSES = ['queued', 'dispatched', 'completed', 'failed', 'dropped'] as const;
+export type QueueStatus = (typeof QUEUE_STATUSES)[number];
+
+export const queuedReply = z.object({
+  queued: z.literal(true),
+  queue_id: uuid,
+  queue_depth: z.number(),
+  message: z.string(),
+});
+export const pollReply = z.object({
+  status: z.literal('queued'),
+  delivery_mode: z.literal('poll'),
+  method: z.string(),
+  activity_id: uuid,
+});
+
+export const queueItem = z.object({
+  queue_id: uuid,
+  workspace_id: uuid,
+  caller_id: uuid.nullable(),
+  status: z.enum(QUEUE_STATUSES),
+  priority: z.number(),
+  method: z.string(),
+  attempts: z.number(),
+  last_error: z.string().nullable(),
+  enqueued_at: time,
+  dispatched_at: nullableTime,
+  completed_at: nullableTime,
+  expires_at: nullableTime,
+  accepted_at: time,
+  injected_at: nullableTime,
+  answered_at: nullableTime,
+  response_body: z.unknown().optional(),
+});
+
+export const messagingRoutes = defineRoutes({
+  sendA2a: {
+    method: 'POST',
+    path: '/workspaces/:id/a2a',
+    auth: 'CALLER',
+    summary: 'Sends an A2A request (JSON-RPC, v0.2 to v1.0) to the agent of a workspace.',
+    params: idParams,
+    rawBody: true,
+    bodyLimit: A2A_BODY_LIMIT,
+    transport: 'a2a',
+    replies: { 200: z.unknown(), 202: queuedReply },
+    errors: [
+      'invalid_caller',
+      'access_denied',
+      'budget_exceeded',
+      'invalid_json',
+      'invalid_payload',
+      'not_found',
+      'agent_no_url',
+      'agent_url_refused',
+      'agent_unreachable',
+      'agent_busy',
+      'agent_restarting',
+      'agent_waking',
+      'agent_response_too_large',
+      'agent_response_unreadable',
+      'request_build_failed',
+      'inbox_unavailable',
+      'body_too_large',
+    ],
+  },
+  getQueueItem: {
+    method: 'GET',
+    path: '/workspaces/:id/a2a/queue/:queueId',
+    auth: 'CALLER',
+    summary: 'One queued message with its receipts, for its caller, its target or an administrator.',
+    params: z.object({ id: z.string(), queueId: z.string() }),
+    replies: { 200: queueItem },
+    errors: ['not_found'],
+  },
+  dropStaleQueueItems: {
+    method: 'POST',
+    path: '/admin/a2a-queue/drop-stale',
+    auth: 'ADMIN',
+    summary: 'Drops messages that have waited longer than an age.',
+    query: z.object({ max_age_minutes: z.coerce.number().int().min(1).default(60), workspace_id: uuid.optional() }),
+    replies: { 200: z.object({ dropped: z.number() }) },
+  },
+});

@@ -1,0 +1,263 @@
+// Composition root: builds the domains by hand in layer order and wires what goes sideways or up through functions.
+// No rule lives here. `createPlatform` opens nothing but the database it is given and listens only when told.
+
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import cookie from '@fastify/cookie';
+import websocket from '@fastify/websocket';
+import type { FastifyInstance } from 'fastify';
+import { type Activity, createActivity } from './activity/index.ts';
+import { type Auth, createAuth } from './auth/index.ts';
+import type { Config } from './config.ts';
+import { createDelegation, type Delegation } from './delegation/index.ts';
+import { createEvents, type Events } from './events/index.ts';
+import { createFiles } from './files/index.ts';
+import { listLoops } from './loops.ts';
+import { createMessaging, type Messaging } from './messaging/index.ts';
+import { createOperations } from './operations/index.ts';
+import { createHierarchy } from './org/hierarchy.ts';
+import { createOrg, type Org } from './org/index.ts';
+import { type Clock, systemClock } from './platform/clock.ts';
+import { type Database, migrate } from './platform/db/index.ts';
+import { createHttpServer } from './platform/http.ts';
+import type { Logger } from './platform/log.ts';
+import { createSupervisor, type Supervisor } from './platform/loops.ts';
+import { createMetrics } from './platform/metrics.ts';
+import { createOutbound } from './platform/outbound/index.ts';
+import { createProvisioning, type Provisioning } from './provisioning/index.ts';
+import { createRegistry, type Registry } from './registry/index.ts';
+import { createSecrets, type Secrets } from './secrets/index.ts';
+import { createWorkspaces, type Workspaces } from './workspaces/index.ts';
+
+export const MIGRATIONS_DIR = join(import.meta.dirname, '../migrations');
+
+export interface PlatformOptions {
+  config: Config;
+  db: Database;
+  log: Logger;
+  clock?: Clock;
+  version: string;
+}
+
+export interface Platform {
+  http: FastifyInstance;
+  events: Events;
+  auth: Auth;
+  workspaces: Workspaces;
+  secrets: Secrets;
+  provisioning: Provisioning;
+  org: Org;
+  activity: Activity;
+  registry: Registry;
+  messaging: Messaging;
+  delegation: Delegation;
+  supervisor: Supervisor;
+  /** Serves, then starts the loops: recovery never comes before serving (ruling R10). @returns the address people open. */
+  listen(): Promise<{ url: string; port: number }>;
+  /** Ends loops, sockets and workloads and flushes what is being stored; the database stays open. */
+  close(): Promise<void>;
+}
+
+export async function createPlatform({
+  config,
+  db,
+  log,
+  clock = systemClock,
+  version,
+}: PlatformOptions): Promise<Platform> {
+  await migrate(db, MIGRATIONS_DIR);
+  const instanceId = randomUUID();
+  const startedAt = new Date(clock.now());
+  const metrics = createMetrics();
+  const http = createHttpServer({ log, metrics, trustedProxies: config.trustedProxies });
+  await http.register(cookie);
+  await http.register(websocket, { options: { maxPayload: 64 * 1024 } });
+
+  const outbound = createOutbound({ mode: config.isSaas ? 'saas' : config.isDevelopment ? 'dev' : 'strict', log });
+  const events = createEvents({ db, log, metrics, instanceId });
+  const auth = await createAuth({ db, config, events, log, clock });
+  /** Filled by listen(): with port 0 the address is known only then. */
+  const address = { url: config.platformUrl };
+  const publicUrl = (request: { protocol: string; host: string }) =>
+    config.externalPlatformUrl ?? `${request.protocol}://${request.host}`;
+
+  const workspaces = createWorkspaces({
+    db,
+    events,
+    log,
+    publicUrl,
+    ports: {
+      provision: (id) => void provisioning.provision(id),
+      stop: (id) => provisioning.stop(id),
+      restart: (id) => provisioning.restart(id, { reason: 'requested' }),
+      hasBackend: () => provisioning.hasBackend(),
+      readLog: (id, lines) => provisioning.readLog(id, lines),
+      readTemplate: (name) => provisioning.readTemplate(name),
+      chooseRuntime: () => provisioning.chooseRuntime(),
+      provisionTimeoutMs: (runtime) => provisioning.provisionTimeoutMs(runtime),
+      saveSecrets: (trx, id, values) => secrets.saveMany(trx, id, values),
+      readModel: (id, runtime) => secrets.readModel(id, runtime),
+      saveModel: (id, model) => secrets.saveModel(id, model),
+      mintToken: async (trx, id) => (await auth.tokens.mint(trx, id)).token,
+      revokeTokens: async (trx, ids) => void (await auth.tokens.revokeAll(trx, ids, { byDeletion: true })),
+      endMessaging: async (trx, ids, reason) => {
+        await messaging.dropFor(trx, ids, reason);
+        await delegation.failFor(trx, ids);
+      },
+      canCommunicate: (a, b) => canCommunicate(a, b),
+      judgeUrl: async (url) => refusalOf(await outbound.judge(url, 'register')),
+    },
+  });
+  const canCommunicate = createHierarchy(workspaces.facts);
+  const secrets = await createSecrets({
+    db,
+    config,
+    workspaces,
+    log,
+    restart: (ids) => {
+      for (const id of ids) provisioning.restart(id, { reason: 'secrets changed' });
+    },
+  });
+  const provisioning: Provisioning = createProvisioning({
+    db,
+    config,
+    workspaces,
+    secrets,
+    auth,
+    events,
+    log,
+    clock,
+    platformUrl: () => address.url,
+  });
+  const org = createOrg({ db, config, workspaces, secrets, provisioning, events, log });
+  const activity = createActivity({ db, config, events, metrics, log, workspaces });
+  const registry = createRegistry({
+    db,
+    events,
+    auth,
+    workspaces,
+    config: { externalStaleSeconds: config.remoteLivenessStaleSeconds },
+    clock,
+    startedAt,
+    log,
+    restart: (id) => provisioning.restart(id, { reason: 'no heartbeat' }),
+    ports: {
+      drain: (id) => messaging.drain(id),
+      noteActiveMessages: (id, messages) => messaging.noteActive(id, messages),
+      noteActiveDelegations: (id, delegations) => delegation.noteActive(id, delegations),
+      canCommunicate,
+      judgeUrl: async (url, purpose, trusted) => (trusted ? null : refusalOf(await outbound.judge(url, purpose))),
+    },
+  });
+  const messaging: Messaging = createMessaging({
+    db,
+    config,
+    events,
+    workspaces,
+    activity,
+    outbound,
+    canCommunicate,
+    metrics,
+    log,
+    clock,
+    liveness: {
+      check: (id) => provisioning.isRunning(id),
+      hasBackend: () => provisioning.hasBackend(),
+      restart: (id, reason) => provisioning.restart(id, { reason }),
+    },
+    onQueueOutcome: (item, outcome) => delegation.onQueueOutcome(item, outcome),
+    onDelivered: (message) => delegation.onCalleeReply(message),
+  });
+  const delegation: Delegation = createDelegation({ db, config, events, workspaces, activity, messaging, log, clock });
+  const files = createFiles({ workspaces, outbound, inboundSecrets: registry.inboundSecrets, log });
+  const supervisor = createSupervisor(
+    listLoops({ db, config, events, auth, provisioning, org, activity, registry, messaging, delegation }),
+    { db, clock, log, instanceId },
+  );
+  const operations = createOperations({
+    db,
+    config,
+    auth,
+    supervisor,
+    metrics,
+    version,
+    startedAt,
+    instanceId,
+    backendName: provisioning.backendName,
+    modelKeys: async () =>
+      [...new Set([...Object.keys(config.modelEnvironment), ...(await secrets.globalKeys())])].filter((key) =>
+        /_(API_KEY|BASE_URL)$/.test(key),
+      ),
+    platformUrl: () => address.url,
+  });
+
+  // Edge first: headers, limits and origins guard every route that follows.
+  await operations.installEdge(http);
+  auth.mount(http);
+  operations.mount(http, auth.authorize);
+  workspaces.mount(http, auth.authorize);
+  secrets.mount(http, auth.authorize);
+  org.mount(http, auth.authorize);
+  activity.mount(http, auth.authorize);
+  files.mount(http, auth.authorize);
+  registry.mount(http, auth.authorize);
+  messaging.mount(http, auth.authorize);
+  delegation.mount(http, auth.authorize);
+  events.mount(http, auth.authorize, {
+    canCommunicate,
+    workspaceExists: async (id) => {
+      const facts = await workspaces.facts(id);
+      return facts !== null && facts.status !== 'removed';
+    },
+    allowedOrigin: auth.allowedOrigin,
+  });
+
+  return {
+    http,
+    events,
+    auth,
+    workspaces,
+    secrets,
+    provisioning,
+    org,
+    activity,
+    registry,
+    messaging,
+    delegation,
+    supervisor,
+    async listen() {
+      await events.start();
+      await workspaces.start();
+      await http.listen({ host: config.host, port: config.port });
+      const bound = http.addresses()[0];
+      const port = typeof bound === 'object' ? bound.port : config.port;
+      const host = config.host.includes(':')
+        ? `[${config.host}]`
+        : config.host === '0.0.0.0'
+          ? '127.0.0.1'
+          : config.host;
+      const url = `http://${host}:${port}`;
+      // An explicit PLATFORM_URL counts; the derived one follows the port that was really bound.
+      if (config.port === 0) address.url = url;
+      await provisioning.start();
+      supervisor.start();
+      return { url, port };
+    },
+    async close() {
+      await supervisor.stop();
+      await provisioning.shutdown();
+      await http.close();
+      await messaging.close();
+      await registry.flush();
+      await activity.close();
+      await workspaces.stop();
+      await events.stop();
+      await outbound.close();
+    },
+  };
+}
+
+/** Null when the guard lets the address pass. */
+function refusalOf(verdict: { ok: true } | { ok: false; reason: string }): string | null {
+  return verdict.ok ? null : verdict.reason;
+}

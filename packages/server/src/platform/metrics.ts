@@ -1,0 +1,45 @@
+// Prometheus counters and gauges of one platform instance (chapter 10 §2.7). No global registry: tests run several.
+
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+
+export interface Metrics {
+  registry: Registry;
+  requests: Counter<'method' | 'path' | 'status'>;
+  requestSeconds: Counter<'method' | 'path' | 'status'>;
+  sockets: Gauge;
+  phantomBusyResets: Counter;
+  failOpen: Counter<'check'>;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    requests: new Counter({
+      name: 'molecule_http_requests_total',
+      help: 'HTTP requests answered.',
+      labelNames: ['method', 'path', 'status'],
+      registers,
+    }),
+    requestSeconds: new Counter({
+      name: 'molecule_http_request_duration_seconds_total',
+      help: 'Seconds spent answering HTTP requests.',
+      labelNames: ['method', 'path', 'status'],
+      registers,
+    }),
+    sockets: new Gauge({ name: 'molecule_websocket_connections_active', help: 'Open event sockets.', registers }),
+    phantomBusyResets: new Counter({
+      name: 'molecule_phantom_busy_resets_total',
+      help: 'Workspaces whose task count was reset after ten silent minutes.',
+      registers,
+    }),
+    failOpen: new Counter({
+      name: 'molecule_fail_open_total',
+      help: 'Checks that were skipped because their lookup failed.',
+      labelNames: ['check'],
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,186 @@
+// All SQL of the workspaces domain, one function per statement. Status is written by the lifecycle helper alone.
+
+import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Tables } from '../platform/db/index.ts';
+import type { WorkspaceRow } from './lifecycle.ts';
+
+export type Executor = Kysely<Tables> | Transaction<Tables>;
+
+export interface ListedWorkspace extends WorkspaceRow {
+  x: number;
+  y: number;
+  collapsed: boolean;
+  queue_depth: number;
+}
+
+/** A canvas shows every seat at once; an organisation beyond this is paged by `GET /workspaces?…` when it exists. */
+const MOST_WORKSPACES = 10_000;
+/** Deeper trees than this are cut: the hierarchy walk ends there too (chapter 10 §1.4). */
+const MOST_LEVELS = 32;
+
+const listedColumns = sql`w.*, coalesce(l.x, 0) as x, coalesce(l.y, 0) as y, coalesce(l.collapsed, false) as collapsed,
+  (select count(*)::int from a2a_queue q where q.workspace_id = w.id and q.status = 'queued') as queue_depth`;
+
+export async function listWorkspaces(db: Executor): Promise<ListedWorkspace[]> {
+  const result = await sql<ListedWorkspace>`
+    select ${listedColumns} from workspaces w left join canvas_layouts l on l.workspace_id = w.id
+    where w.status <> 'removed' order by w.created_at, w.id limit ${MOST_WORKSPACES}
+  `.execute(db);
+  return result.rows;
+}
+
+export async function findListed(db: Executor, id: string): Promise<ListedWorkspace | null> {
+  const result = await sql<ListedWorkspace>`
+    select ${listedColumns} from workspaces w left join canvas_layouts l on l.workspace_id = w.id where w.id = ${id}
+  `.execute(db);
+  return result.rows[0] ?? null;
+}
+
+export async function findWorkspace(db: Executor, id: string): Promise<WorkspaceRow | null> {
+  const row = await db.selectFrom('workspaces').selectAll().where('id', '=', id).executeTakeFirst();
+  return row ?? null;
+}
+
+/** Locks the row until the transaction ends. */
+export async function lockWorkspace(trx: Transaction<Tables>, id: string): Promise<WorkspaceRow | null> {
+  const row = await trx.selectFrom('workspaces').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+  return row ?? null;
+}
+
+export async function findByParentAndName(
+  db: Executor,
+  parentId: string | null,
+  name: string,
+): Promise<{ id: string; tier: number } | null> {
+  const result = await sql<{ id: string; tier: number }>`
+    select id, tier from workspaces
+    where parent_id is not distinct from ${parentId}::uuid and name = ${name} and status <> 'removed'
+    order by created_at limit 1
+  `.execute(db);
+  return result.rows[0] ?? null;
+}
+
+export interface NewWorkspaceRow {
+  id: string;
+  name: string;
+  role: string | null;
+  tier: number;
+  runtime: string;
+  parent_id: string | null;
+  url: string | null;
+  url_source: 'agent' | null;
+  delivery_mode: 'push' | 'poll' | null;
+  max_concurrent_tasks: number;
+  budget_limit: number | null;
+  hibernation_idle_minutes: number | null;
+  workspace_dir: string | null;
+  workspace_access: string;
+  template: string | null;
+}
+
+export async function insertWorkspace(
+  trx: Transaction<Tables>,
+  row: NewWorkspaceRow,
+  point: { x: number; y: number },
+): Promise<WorkspaceRow> {
+  const inserted = await trx.insertInto('workspaces').values(row).returningAll().executeTakeFirstOrThrow();
+  await trx
+    .insertInto('canvas_layouts')
+    .values({ workspace_id: row.id, ...point })
+    .execute();
+  return inserted;
+}
+
+export async function updateColumns(
+  trx: Transaction<Tables>,
+  id: string,
+  columns: Record<string, unknown>,
+): Promise<void> {
+  await trx
+    .updateTable('workspaces')
+    .set({ ...columns, updated_at: sql<Date>`now()` })
+    .where('id', '=', id)
+    .execute();
+}
+
+export async function saveLayout(
+  trx: Transaction<Tables>,
+  id: string,
+  layout: { x?: number; y?: number; collapsed?: boolean },
+): Promise<void> {
+  await sql`
+    insert into canvas_layouts (workspace_id, x, y, collapsed)
+    values (${id}, ${layout.x ?? 0}, ${layout.y ?? 0}, ${layout.collapsed ?? false})
+    on conflict (workspace_id) do update set
+      x = coalesce(${layout.x ?? null}::double precision, canvas_layouts.x),
+      y = coalesce(${layout.y ?? null}::double precision, canvas_layouts.y),
+      collapsed = coalesce(${layout.collapsed ?? null}::boolean, canvas_layouts.collapsed)
+  `.execute(trx);
+}
+
+/** Ids from a workspace up to its root, itself first. Ends at a cycle or after 32 levels. */
+export async function listAncestry(
+  db: Executor,
+  id: string,
+): Promise<{ id: string; parent_id: string | null; name: string; status: string }[]> {
+  const result = await sql<{ id: string; parent_id: string | null; name: string; status: string }>`
+    with recursive up as (
+      select id, parent_id, name, status::text, 0 as depth from workspaces where id = ${id}
+      union all
+      select p.id, p.parent_id, p.name, p.status::text, up.depth + 1 from workspaces p join up on p.id = up.parent_id where up.depth < ${MOST_LEVELS}
+    ) cycle id set looped using trail
+    select id, parent_id, name, status from up where not looped order by depth
+  `.execute(db);
+  return result.rows;
+}
+
+/** The workspace and everything under it, tombstones included, deepest last. */
+export async function listSubtree(
+  db: Executor,
+  id: string,
+): Promise<{ id: string; name: string; status: string; depth: number }[]> {
+  const result = await sql<{ id: string; name: string; status: string; depth: number }>`
+    with recursive down as (
+      select id, name, status::text, 0 as depth from workspaces where id = ${id}
+      union all
+      select c.id, c.name, c.status::text, down.depth + 1 from workspaces c join down on c.parent_id = down.id where down.depth < ${MOST_LEVELS}
+    ) cycle id set looped using trail
+    select id, name, status, depth from down where not looped order by depth limit ${MOST_WORKSPACES}
+  `.execute(db);
+  return result.rows;
+}
+
+export async function listLiveChildren(db: Executor, id: string): Promise<{ id: string; name: string }[]> {
+  return await db
+    .selectFrom('workspaces')
+    .select(['id', 'name'])
+    .where('parent_id', '=', id)
+    .where('status', '<>', 'removed')
+    .orderBy('created_at')
+    .limit(MOST_WORKSPACES)
+    .execute();
+}
+
+export async function deleteLayouts(trx: Transaction<Tables>, ids: string[]): Promise<void> {
+  await trx.deleteFrom('canvas_layouts').where('workspace_id', 'in', ids).execute();
+}
+
+/** Deletes rows for good; children tables cascade. References from rows that stay are cleared first. */
+export async function purgeWorkspaces(trx: Transaction<Tables>, ids: string[]): Promise<void> {
+  await trx.updateTable('workspaces').set({ parent_id: null }).where('parent_id', 'in', ids).execute();
+  await trx.updateTable('workspaces').set({ forwarded_to: null }).where('forwarded_to', 'in', ids).execute();
+  await trx.deleteFrom('workspaces').where('id', 'in', ids).execute();
+}
+
+export async function readViewport(db: Executor): Promise<{ x: number; y: number; zoom: number } | null> {
+  return (
+    (await db.selectFrom('canvas_viewport').select(['x', 'y', 'zoom']).where('id', '=', 1).executeTakeFirst()) ?? null
+  );
+}
+
+export async function saveViewport(db: Executor, view: { x: number; y: number; zoom: number }): Promise<void> {
+  await sql`
+    insert into canvas_viewport (id, x, y, zoom) values (1, ${view.x}, ${view.y}, ${view.zoom})
+    on conflict (id) do update set x = excluded.x, y = excluded.y, zoom = excluded.zoom, saved_at = now()
+  `.execute(db);
+}

@@ -1,0 +1,71 @@
+// A migrated database for one test file, on either store: PGlite from a dump made once per run, PostgreSQL from a template.
+
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MIGRATIONS_DIR } from '@molecule/server';
+import { type Database, migrate, openDatabase } from '@molecule/server/platform/db/index';
+import type { Logger } from '@molecule/server/platform/log';
+import { createLog } from '@molecule/server/platform/log';
+import pg from 'pg';
+import { startPostgres } from './postgres.ts';
+
+export type TestStore = 'pglite' | 'postgres';
+
+export function chosenStore(): TestStore {
+  return process.env.MOLECULE_TEST_STORE === 'postgres' ? 'postgres' : 'pglite';
+}
+
+/** Changes with every migration, so that a stale image is never used. */
+function schemaHash(): string {
+  const hash = createHash('sha256');
+  for (const file of readdirSync(MIGRATIONS_DIR).sort())
+    hash.update(file).update(readFileSync(join(MIGRATIONS_DIR, file)));
+  return hash.digest('hex').slice(0, 16);
+}
+
+const dumpPath = () => join(tmpdir(), 'molecule-test-images', `${schemaHash()}.tar`);
+
+/** Makes the migrated image once; test files running at the same time may both make it, and the rename decides. */
+async function ensureDump(log: Logger): Promise<string> {
+  const path = dumpPath();
+  if (existsSync(path)) return path;
+  const db = await openDatabase({ url: null, dataDir: tmpdir(), inMemory: true, log });
+  await migrate(db, MIGRATIONS_DIR);
+  const image = await db.dump?.();
+  await db.close();
+  if (!image) throw new Error('the embedded store gave no image');
+  await mkdir(join(tmpdir(), 'molecule-test-images'), { recursive: true });
+  const partial = `${path}.${process.pid}`;
+  await writeFile(partial, image);
+  await rename(partial, path);
+  return path;
+}
+
+async function openPostgresDatabase(log: Logger): Promise<Database> {
+  const server = await startPostgres();
+  const url = await server.createDatabase();
+  const db = await openDatabase({ url, dataDir: tmpdir(), log });
+  return {
+    ...db,
+    async close() {
+      await db.close();
+      const admin = new pg.Client(server.adminUrl);
+      await admin.connect();
+      await admin.query(`drop database if exists "${new URL(url).pathname.slice(1)}" with (force)`);
+      await admin.end();
+      await server.stop();
+    },
+  };
+}
+
+/** Opens a fresh, migrated database; closing it removes it. */
+export async function openTestDatabase(
+  options: { store?: TestStore | undefined; log?: Logger } = {},
+): Promise<Database> {
+  const log = options.log ?? createLog('silent');
+  if ((options.store ?? chosenStore()) === 'postgres') return await openPostgresDatabase(log);
+  return await openDatabase({ url: null, dataDir: tmpdir(), inMemory: true, loadDump: await ensureDump(log), log });
+}

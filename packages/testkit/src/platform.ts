@@ -1,0 +1,89 @@
+// A whole platform in the test's process: real HTTP on a free port, a real database of its own, and clients that speak the contract.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Client, createClient } from '@molecule/contract';
+import { createPlatform, type Platform } from '@molecule/server';
+import { type Config, readConfig } from '@molecule/server/config';
+import type { Clock } from '@molecule/server/platform/clock';
+import type { Database } from '@molecule/server/platform/db/index';
+import { createLog, type Logger } from '@molecule/server/platform/log';
+import { openTestDatabase, type TestStore } from './database.ts';
+
+export interface StartOptions {
+  /** Environment of the platform; nothing of the test's own environment leaks in. */
+  env?: Record<string, string>;
+  /** `MOLECULE_TEST_STORE`, else PGlite in memory. */
+  store?: TestStore;
+  clock?: Clock;
+  /** Share a database, for tests of several replicas or of a restart. */
+  db?: Database;
+  dataDir?: string;
+  /** Collects the log lines instead of dropping them. */
+  onLog?: (line: Record<string, unknown>) => void;
+}
+
+export interface TestPlatform {
+  url: string;
+  adminToken: string;
+  /** Client with the admin token. */
+  admin: Client;
+  client(token: string, workspaceId?: string): Client;
+  platform: Platform;
+  db: Database;
+  config: Config;
+  dataDir: string;
+  stop(): Promise<void>;
+}
+
+const ADMIN_TOKEN = 'test-admin-token-0123456789abcdef0123456789';
+
+function collectLog(onLog: StartOptions['onLog']): Logger {
+  if (!onLog) return createLog(process.env.MOLECULE_TEST_LOG ?? 'silent');
+  return createLog('debug', { write: (line: string) => onLog(JSON.parse(line) as Record<string, unknown>) });
+}
+
+/**
+ * Starts a platform without workloads (`MOLECULE_PROVISIONER=none`) unless `env` asks for a backend.
+ * Callers must `stop()` it; a shared database stays open.
+ */
+export async function startPlatform(options: StartOptions = {}): Promise<TestPlatform> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'molecule-test-')));
+  const config = readConfig({
+    HOST: '127.0.0.1',
+    PORT: '0',
+    ADMIN_TOKEN,
+    MOLECULE_DATA_DIR: dataDir,
+    MOLECULE_PROVISIONER: 'none',
+    RATE_LIMIT: '1000000',
+    LOG_LEVEL: 'silent',
+    ...options.env,
+  });
+  const log = collectLog(options.onLog);
+  const db = options.db ?? (await openTestDatabase({ store: options.store, log }));
+  const platform = await createPlatform({
+    config,
+    db,
+    log,
+    version: '0.0.0-test',
+    ...(options.clock ? { clock: options.clock } : {}),
+  });
+  const { url } = await platform.listen();
+  const adminToken = config.adminToken ?? platform.auth.adminToken ?? '';
+  return {
+    url,
+    adminToken,
+    admin: createClient({ baseUrl: url, ...(adminToken ? { token: adminToken } : {}) }),
+    client: (token, workspaceId) => createClient({ baseUrl: url, token, ...(workspaceId ? { workspaceId } : {}) }),
+    platform,
+    db,
+    config,
+    dataDir,
+    async stop() {
+      await platform.close();
+      if (!options.db) await db.close();
+      if (!options.dataDir) await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}

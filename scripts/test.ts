@@ -1,0 +1,79 @@
+// `npm test`: types, style, every suite on both stores, the browser. Stops at the first part that fails and says which.
+// `npm test -- --only=server` runs parts by name.
+
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { startPostgres } from '../packages/testkit/src/postgres.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const bin = (name: string) => join(ROOT, 'node_modules/.bin', name);
+
+interface Part {
+  name: string;
+  why: string;
+  command: string[];
+  env?: Record<string, string>;
+}
+
+function run(part: Part): Promise<number> {
+  const [command = '', ...args] = part.command;
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...part.env },
+    });
+    child.on('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+const vitest = (...args: string[]) => [bin('vitest'), 'run', ...args];
+const only = process.argv
+  .find((argument) => argument.startsWith('--only='))
+  ?.slice('--only='.length)
+  .split(',');
+
+const postgres = await startPostgres();
+const parts: Part[] = [
+  { name: 'types', why: 'TypeScript', command: [bin('tsc'), '-p', 'tsconfig.json', '--noEmit'] },
+  { name: 'lint', why: 'style and formatting', command: [bin('biome'), 'check', '.'] },
+  {
+    name: 'pglite',
+    why: 'all suites, server suite on the embedded database',
+    command: vitest(),
+    env: { MOLECULE_TEST_STORE: 'pglite', MOLECULE_TEST_POSTGRES_URL: postgres.adminUrl },
+  },
+  {
+    name: 'postgres',
+    why: 'the same server suite on PostgreSQL',
+    command: vitest('packages/server'),
+    env: { MOLECULE_TEST_STORE: 'postgres', MOLECULE_TEST_POSTGRES_URL: postgres.adminUrl },
+  },
+  {
+    name: 'browser',
+    why: 'the canvas in Chromium on a real platform',
+    command: [bin('playwright'), 'test', '-c', 'e2e/playwright.config.ts'],
+  },
+  {
+    name: 'acceptance',
+    why: 'acceptance cases and who proves them',
+    command: [process.execPath, 'scripts/acceptance.ts', '--summary'],
+  },
+];
+
+const results: { name: string; code: number; seconds: number }[] = [];
+for (const part of parts.filter((one) => !only || only.includes(one.name))) {
+  console.log(`\n== ${part.name}: ${part.why}`);
+  const startedAt = Date.now();
+  const code = await run(part);
+  results.push({ name: part.name, code, seconds: Math.round((Date.now() - startedAt) / 1000) });
+  if (code !== 0) break;
+}
+await postgres.stop();
+
+const failed = results.filter((result) => result.code !== 0);
+console.log('');
+for (const { name, code, seconds } of results)
+  console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`);
+console.log(`${results.length - failed.length} passed, ${failed.length} failed`);
+process.exit(failed.length > 0 ? 1 : 0);

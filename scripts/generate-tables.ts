@@ -37,10 +37,15 @@ function toType(column: Column): string {
   const base = TYPES[column.udt_name] ?? 'string';
   const type = column.is_nullable === 'YES' ? `${base} | null` : base;
   if (column.is_identity === 'YES') return `GeneratedAlways<${type}>`;
+  if (column.has_default && base === 'Timestamp' && column.is_nullable === 'NO') return 'GeneratedTimestamp';
   return column.has_default ? `Generated<${type}>` : type;
 }
 
-const toInterfaceName = (table: string) => `${table.split('_').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')}Table`;
+const toInterfaceName = (table: string) =>
+  `${table
+    .split('_')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')}Table`;
 
 /** The file's content for the schema the migrations make. */
 export async function renderTables(): Promise<string> {
@@ -53,7 +58,9 @@ export async function renderTables(): Promise<string> {
     );
     const tables = [...new Set(rows.map((row) => row.table_name))];
     const interfaces = tables.map((table) => {
-      const fields = rows.filter((row) => row.table_name === table).map((column) => `  ${column.column_name}: ${toType(column)};`);
+      const fields = rows
+        .filter((row) => row.table_name === table)
+        .map((column) => `  ${column.column_name}: ${toType(column)};`);
       return `export interface ${toInterfaceName(table)} {\n${fields.join('\n')}\n}`;
     });
     return [
@@ -64,6 +71,7 @@ export async function renderTables(): Promise<string> {
       '/** Read as parsed JSON; written as text, or through `json()`. */',
       'export type Json = ColumnType<unknown, unknown, unknown>;',
       'export type Timestamp = ColumnType<Date, Date | string, Date | string>;',
+      'export type GeneratedTimestamp = ColumnType<Date, Date | string | undefined, Date | string>;',
       '',
       interfaces.join('\n\n'),
       '',

@@ -194,7 +194,7 @@ export async function createPlatform({
   // Edge first: headers, limits and origins guard every route that follows.
   await operations.installEdge(http);
   auth.mount(http);
-  operations.mount(http, auth.authorize);
+  await operations.mount(http, auth.authorize);
   workspaces.mount(http, auth.authorize);
   secrets.mount(http, auth.authorize);
   org.mount(http, auth.authorize);
@@ -227,6 +227,7 @@ export async function createPlatform({
     supervisor,
     async listen() {
       await events.start();
+      await auth.start();
       await workspaces.start();
       await http.listen({ host: config.host, port: config.port });
       const bound = http.addresses()[0];
@@ -251,6 +252,7 @@ export async function createPlatform({
       await registry.flush();
       await activity.close();
       await workspaces.stop();
+      await auth.stop();
       await events.stop();
       await outbound.close();
     },

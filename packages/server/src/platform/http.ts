@@ -2,6 +2,7 @@
 // Owns parsing, error replies and request metrics. Who may pass is auth's decision (`Authorize`), what happens the domain's.
 
 import { randomUUID } from 'node:crypto';
+import type { WebSocket } from '@fastify/websocket';
 import type { Route, RouteBody, RouteParams, RouteQuery, RouteReply, RouteTable } from '@molecule/contract';
 import { uuid } from '@molecule/contract';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -218,6 +219,34 @@ function mountRoute(app: FastifyInstance, route: Route, handler: Handler<Route>,
       if (result instanceof Answer) reply.headers(result.headers);
       return reply.status(status).send(serializeReply(route, status, payload));
     },
+  });
+}
+
+/**
+ * Mounts a WebSocket row. The principal is judged, and `check` may still refuse, before the upgrade is answered.
+ */
+export function mountSocket<R extends Route>(
+  app: FastifyInstance,
+  route: R,
+  authorize: Authorize,
+  accept: (socket: WebSocket, call: Pick<Call<R>, 'principal' | 'query' | 'request'>) => void,
+  check: (call: Pick<Call<R>, 'principal' | 'request'>) => void = () => {},
+): void {
+  app.route({
+    method: 'GET',
+    url: route.path,
+    preValidation: async (request) => {
+      request.principal = await authorize(request, route, {});
+      check({ principal: request.principal, request });
+      if (route.query) request.query = parseWith(route.query, request.query, 'query');
+    },
+    handler: async (_request, reply) =>
+      reply
+        .status(426)
+        .headers({ upgrade: 'websocket' })
+        .send({ error: 'open this address as a WebSocket', code: 'invalid_request' }),
+    wsHandler: (socket, request) =>
+      accept(socket, { principal: request.principal, query: request.query as never, request }),
   });
 }
 

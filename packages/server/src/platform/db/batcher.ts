@@ -26,7 +26,13 @@ interface Waiting<In, Out> {
 const MAX_ROWS = 500;
 const MAX_BYTES = 4 * 1024 * 1024;
 
-export function createBatcher<In, Out>({ name, flush, maxRows = MAX_ROWS, maxBytes = MAX_BYTES, sizeOf }: BatcherOptions<In, Out>): Batcher<In, Out> {
+export function createBatcher<In, Out>({
+  name,
+  flush,
+  maxRows = MAX_ROWS,
+  maxBytes = MAX_BYTES,
+  sizeOf,
+}: BatcherOptions<In, Out>): Batcher<In, Out> {
   let waiting: Waiting<In, Out>[] = [];
   let writing: Promise<void> | null = null;
 
@@ -47,8 +53,9 @@ export function createBatcher<In, Out>({ name, flush, maxRows = MAX_ROWS, maxByt
   async function write(batch: Waiting<In, Out>[]): Promise<void> {
     try {
       const results = await flush(batch.map(({ item }) => item));
-      if (results.length !== batch.length) throw new Error(`${name}: ${results.length} results for ${batch.length} items`);
-      batch.forEach(({ resolve }, index) => resolve(results[index] as Out));
+      if (results.length !== batch.length)
+        throw new Error(`${name}: ${results.length} results for ${batch.length} items`);
+      for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Out);
     } catch (error) {
       if (batch.length === 1) return batch[0]?.reject(error);
       const half = batch.length >> 1;

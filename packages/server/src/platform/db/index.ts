@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { Kysely, PostgresDialect, type RawBuilder, sql, type Transaction } from 'kysely';
 import pg from 'pg';
 import type { Logger } from '../log.ts';
+import { readDump } from './embedded/dump.ts';
 import { type Engine, openEngine } from './embedded/engine.ts';
 import { type DataLock, lockDataDir } from './embedded/lock.ts';
 import { createMaintenance } from './embedded/maintenance.ts';
-import { readDump } from './embedded/dump.ts';
 import { createListener } from './listener.ts';
 import { DatabaseStartError } from './start-error.ts';
 import type { Tables } from './tables.ts';
@@ -61,7 +61,12 @@ const WATCHDOG_MS = 45_000;
 const MIN_FREE_BYTES = 128 * 1024 * 1024;
 
 // int8 and numeric counts fit a double here: cents, sequence numbers and byte counts stay below 2^53.
-const parsers = { getTypeParser: ((oid: number, format?: 'text' | 'binary') => (oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text'))) as typeof pg.types.getTypeParser };
+const parsers = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === pg.types.builtins.INT8
+      ? Number
+      : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+};
 
 /** A value for a jsonb column; arrays would otherwise be bound as PostgreSQL arrays. */
 export function json(value: unknown): RawBuilder<unknown> {
@@ -94,13 +99,25 @@ async function openEmbedded(options: DatabaseOptions): Promise<Connector> {
   const dir = options.inMemory ? null : join(options.dataDir, 'db');
   let engine: Engine;
   try {
-    engine = await openEngine({ dir, dump: readDump(options.loadDump), log: options.log, watchdogMs: options.watchdogMs ?? WATCHDOG_MS });
+    engine = await openEngine({
+      dir,
+      dump: readDump(options.loadDump),
+      log: options.log,
+      watchdogMs: options.watchdogMs ?? WATCHDOG_MS,
+    });
   } catch (error) {
     lock?.release();
     throw error;
   }
   // statement_timeout is not enforced by the engine, so the client gives up on its own.
-  const settings = { user: 'postgres', database: 'postgres', host: 'embedded', stream: () => engine.connect(), query_timeout: QUERY_TIMEOUT_MS, types: parsers };
+  const settings = {
+    user: 'postgres',
+    database: 'postgres',
+    host: 'embedded',
+    stream: () => engine.connect(),
+    query_timeout: QUERY_TIMEOUT_MS,
+    types: parsers,
+  };
   const pool = new pg.Pool({ ...settings, max: options.poolSize ?? EMBEDDED_POOL } as pg.PoolConfig);
   const maintenance = createMaintenance(pool, engine, dir, minFree);
   return {
@@ -128,24 +145,43 @@ function describeServer(url: string): string {
 }
 
 async function openPostgres(options: DatabaseOptions & { url: string }): Promise<Connector> {
-  const settings: pg.PoolConfig = { connectionString: options.url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, query_timeout: QUERY_TIMEOUT_MS, application_name: 'molecule', types: parsers };
+  const settings: pg.PoolConfig = {
+    connectionString: options.url,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+    application_name: 'molecule',
+    types: parsers,
+  };
   const pool = new pg.Pool({ ...settings, max: options.poolSize ?? POSTGRES_POOL });
   try {
     await pool.query('select 1');
   } catch (error) {
     await pool.end();
     options.log.debug({ err: error }, 'PostgreSQL did not answer');
-    throw new DatabaseStartError('unreachable', `PostgreSQL at ${describeServer(options.url)} does not answer (${(error as { code?: string }).code ?? 'refused'})`, 'start it or mend DATABASE_URL, or unset DATABASE_URL to use the embedded database');
+    throw new DatabaseStartError(
+      'unreachable',
+      `PostgreSQL at ${describeServer(options.url)} does not answer (${(error as { code?: string }).code ?? 'refused'})`,
+      'start it or mend DATABASE_URL, or unset DATABASE_URL to use the embedded database',
+    );
   }
-  return { kind: 'postgres', pool, client: () => new pg.Client(settings), maintain: async () => ({}), close: () => pool.end() };
+  return {
+    kind: 'postgres',
+    pool,
+    client: () => new pg.Client(settings),
+    maintain: async () => ({}),
+    close: () => pool.end(),
+  };
 }
 
 /** @throws DatabaseStartError before anything is written, with the command that mends it. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const store = options.url === null ? await openEmbedded(options) : await openPostgres({ ...options, url: options.url });
+  const store =
+    options.url === null ? await openEmbedded(options) : await openPostgres({ ...options, url: options.url });
   // A connection that dies while idle is replaced by the pool; without a listener it would end the process.
   store.pool.on('error', (error) => options.log.warn({ err: error }, 'an idle database connection was lost'));
-  const { guarded, tx } = createTransactions(new Kysely<Tables>({ dialect: new PostgresDialect({ pool: store.pool }) }));
+  const { guarded, tx } = createTransactions(
+    new Kysely<Tables>({ dialect: new PostgresDialect({ pool: store.pool }) }),
+  );
   const listener = createListener(store.client, options.log);
   let closing: Promise<void> | null = null;
   return {

@@ -1,6 +1,6 @@
 // LISTEN on a connection of its own that comes back by itself. A notification is a hint: after a gap the listener is told ''.
 
-import pg from 'pg';
+import type pg from 'pg';
 import type { Logger } from '../log.ts';
 
 const RETRY_MS = 500;

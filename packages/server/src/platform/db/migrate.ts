@@ -31,16 +31,26 @@ async function applyFile(client: pg.PoolClient, dir: string, file: string): Prom
  * @throws DatabaseStartError newer_schema when the database knows a file this code does not.
  */
 export async function migrate(db: Database, dir: string): Promise<{ applied: string[] }> {
-  const files = readdirSync(dir).filter((name) => name.endsWith('.sql')).sort();
+  const files = readdirSync(dir)
+    .filter((name) => name.endsWith('.sql'))
+    .sort();
   const client = await db.pool.connect();
   try {
-    await client.query('create table if not exists schema_migrations (filename text collate "C" primary key, applied_at timestamptz not null default now())');
+    await client.query(
+      'create table if not exists schema_migrations (filename text collate "C" primary key, applied_at timestamptz not null default now())',
+    );
     const { rows } = await client.query<{ filename: string }>('select filename from schema_migrations');
     const unknown = rows.map((row) => row.filename).filter((name) => !files.includes(name));
-    if (unknown.length > 0) throw new DatabaseStartError('newer_schema', `the database was written by a newer Molecule (${unknown.sort().at(-1)})`, 'update this checkout: git pull && npm start');
+    if (unknown.length > 0)
+      throw new DatabaseStartError(
+        'newer_schema',
+        `the database was written by a newer Molecule (${unknown.sort().at(-1)})`,
+        'update this checkout: git pull && npm start',
+      );
     const known = new Set(rows.map((row) => row.filename));
     const applied: string[] = [];
-    for (const file of files.filter((name) => !known.has(name))) if (await applyFile(client, dir, file)) applied.push(file);
+    for (const file of files.filter((name) => !known.has(name)))
+      if (await applyFile(client, dir, file)) applied.push(file);
     return { applied };
   } finally {
     client.release();

@@ -1,6 +1,13 @@
 // Why a database could not be opened, in one sentence, with the command that mends it. Thrown before anything is written.
 
-export type StartErrorCode = 'already_running' | 'unwritable' | 'disk_full' | 'newer_schema' | 'unreachable' | 'not_durable' | 'unopenable';
+export type StartErrorCode =
+  | 'already_running'
+  | 'unwritable'
+  | 'disk_full'
+  | 'newer_schema'
+  | 'unreachable'
+  | 'not_durable'
+  | 'unopenable';
 
 export class DatabaseStartError extends Error {
   readonly code: StartErrorCode;

@@ -5,6 +5,7 @@ import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 /** Read as parsed JSON; written as text, or through `json()`. */
 export type Json = ColumnType<unknown, unknown, unknown>;
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
+export type GeneratedTimestamp = ColumnType<Date, Date | string | undefined, Date | string>;
 
 export interface A2aQueueTable {
   id: Generated<string>;
@@ -17,7 +18,7 @@ export interface A2aQueueTable {
   idempotency_key: string | null;
   body_hash: Buffer | null;
   caller_version: string | null;
-  enqueued_at: Generated<Timestamp>;
+  enqueued_at: GeneratedTimestamp;
   dispatched_at: Timestamp | null;
   completed_at: Timestamp | null;
   expires_at: Timestamp | null;
@@ -54,7 +55,7 @@ export interface ActivityLogsTable {
   inbox: Generated<boolean>;
   injected_at: Timestamp | null;
   answered_at: Timestamp | null;
-  created_at: Generated<Timestamp>;
+  created_at: GeneratedTimestamp;
 }
 
 export interface CanvasLayoutsTable {
@@ -69,7 +70,7 @@ export interface CanvasViewportTable {
   x: Generated<number>;
   y: Generated<number>;
   zoom: Generated<number>;
-  saved_at: Generated<Timestamp>;
+  saved_at: GeneratedTimestamp;
 }
 
 export interface DelegationsTable {
@@ -79,7 +80,7 @@ export interface DelegationsTable {
   task_preview: string;
   status: Generated<string>;
   last_heartbeat: Timestamp | null;
-  deadline: Generated<Timestamp>;
+  deadline: GeneratedTimestamp;
   result_preview: string | null;
   error_detail: string | null;
   retry_count: Generated<number>;
@@ -91,16 +92,16 @@ export interface DelegationsTable {
   lease_until: Timestamp | null;
   injected_at: Timestamp | null;
   answered_at: Timestamp | null;
-  created_at: Generated<Timestamp>;
-  updated_at: Generated<Timestamp>;
+  created_at: GeneratedTimestamp;
+  updated_at: GeneratedTimestamp;
 }
 
 export interface GlobalSecretsTable {
   key: string;
   encrypted_value: Buffer;
   encryption_version: Generated<number>;
-  created_at: Generated<Timestamp>;
-  updated_at: Generated<Timestamp>;
+  created_at: GeneratedTimestamp;
+  updated_at: GeneratedTimestamp;
 }
 
 export interface LeasesTable {
@@ -117,21 +118,21 @@ export interface OrgApiTokensTable {
   name: string | null;
   created_by: string | null;
   org_id: string | null;
-  created_at: Generated<Timestamp>;
+  created_at: GeneratedTimestamp;
   last_used_at: Timestamp | null;
   revoked_at: Timestamp | null;
 }
 
 export interface SchemaMigrationsTable {
   filename: string;
-  applied_at: Generated<Timestamp>;
+  applied_at: GeneratedTimestamp;
 }
 
 export interface SessionsTable {
   id: Generated<string>;
   secret_hash: Buffer;
   created_by: string;
-  created_at: Generated<Timestamp>;
+  created_at: GeneratedTimestamp;
   expires_at: Timestamp;
 }
 
@@ -149,7 +150,7 @@ export interface StructureEventsTable {
   agent_id: string | null;
   target_id: string | null;
   payload: Json;
-  created_at: Generated<Timestamp>;
+  created_at: GeneratedTimestamp;
 }
 
 export interface WorkspaceAuthTokensTable {
@@ -157,7 +158,7 @@ export interface WorkspaceAuthTokensTable {
   workspace_id: string;
   token_hash: Buffer;
   prefix: string;
-  created_at: Generated<Timestamp>;
+  created_at: GeneratedTimestamp;
   last_used_at: Timestamp | null;
   revoked_at: Timestamp | null;
   revoked_by_deletion: Generated<boolean>;
@@ -168,8 +169,8 @@ export interface WorkspaceSecretsTable {
   key: string;
   encrypted_value: Buffer;
   encryption_version: Generated<number>;
-  created_at: Generated<Timestamp>;
-  updated_at: Generated<Timestamp>;
+  created_at: GeneratedTimestamp;
+  updated_at: GeneratedTimestamp;
 }
 
 export interface WorkspaceTokenUsageTable {
@@ -188,7 +189,7 @@ export interface WorkspacesTable {
   tier: Generated<number>;
   runtime: Generated<string>;
   status: Generated<string>;
-  status_changed_at: Generated<Timestamp>;
+  status_changed_at: GeneratedTimestamp;
   parent_id: string | null;
   forwarded_to: string | null;
   url: string | null;
@@ -218,8 +219,8 @@ export interface WorkspacesTable {
   needs_restart: Generated<boolean>;
   runtime_version: string | null;
   runtime_metadata: Json | null;
-  created_at: Generated<Timestamp>;
-  updated_at: Generated<Timestamp>;
+  created_at: GeneratedTimestamp;
+  updated_at: GeneratedTimestamp;
 }
 
 export interface Tables {

@@ -57,7 +57,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 
   function receive(message: FromWorker): void {
     lastSign = Date.now();
-    if (message.op === 'data') sockets.get(message.id)?.push(Buffer.from(message.bytes.buffer, message.bytes.byteOffset, message.bytes.byteLength));
+    if (message.op === 'data')
+      sockets
+        .get(message.id)
+        ?.push(Buffer.from(message.bytes.buffer, message.bytes.byteOffset, message.bytes.byteLength));
     else if (message.op === 'dumped') onDumped?.(message.image);
     else if (message.op === 'closed') onClosed?.();
   }
@@ -68,14 +71,28 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
 
   function launch(): Promise<void> {
-    const launched = new Worker(new URL('./worker.ts', import.meta.url), { workerData: settings, execArgv: ['--disable-warning=ExperimentalWarning'] });
+    const launched = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: settings,
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+    });
     worker = launched;
     return new Promise((resolve, reject) => {
       launched.on('message', (message: FromWorker) => {
         if (message.op === 'ready') resolve();
         else if (message.op === 'failed') {
-          const hint = message.code === 'not_durable' ? 'use PostgreSQL instead: DATABASE_URL=postgres://… npm start' : 'move the data directory aside, or restore a backup of it';
-          reject(new DatabaseStartError(message.code, message.code === 'not_durable' ? message.message : `the database in ${settings.dir} cannot be opened: ${message.message}`, hint));
+          const hint =
+            message.code === 'not_durable'
+              ? 'use PostgreSQL instead: DATABASE_URL=postgres://… npm start'
+              : 'move the data directory aside, or restore a backup of it';
+          reject(
+            new DatabaseStartError(
+              message.code,
+              message.code === 'not_durable'
+                ? message.message
+                : `the database in ${settings.dir} cannot be opened: ${message.message}`,
+              hint,
+            ),
+          );
         } else receive(message);
       });
       launched.on('error', (error) => {
@@ -104,10 +121,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await opening;
 
   // A ping answered late means that the worker is stuck in one statement; node-postgres' query_timeout comes first.
-  const watchdog = setInterval(() => {
-    if (Date.now() - lastSign > watchdogMs) reopen(`it was silent for ${watchdogMs} ms`);
-    else send({ op: 'ping', at: Date.now() });
-  }, Math.max(50, Math.floor(watchdogMs / 5)));
+  const watchdog = setInterval(
+    () => {
+      if (Date.now() - lastSign > watchdogMs) reopen(`it was silent for ${watchdogMs} ms`);
+      else send({ op: 'ping', at: Date.now() });
+    },
+    Math.max(50, Math.floor(watchdogMs / 5)),
+  );
   watchdog.unref();
 
   function connect(): Duplex {
@@ -138,7 +158,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         send({ op: 'open', id });
         socket.emit('connect');
       };
-      opening.then(() => process.nextTick(join), (error: Error) => socket.destroy(error));
+      opening.then(
+        () => process.nextTick(join),
+        (error: Error) => socket.destroy(error),
+      );
       return socket;
     };
     return socket;

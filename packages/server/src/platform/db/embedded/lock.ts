@@ -29,14 +29,28 @@ function readOwner(dataDir: string): string | null {
 
 function explainFileError(error: unknown, dataDir: string): DatabaseStartError {
   const code = (error as { code?: string }).code;
-  if (code === 'ENOSPC') return new DatabaseStartError('disk_full', `the disk under ${dataDir} is full`, 'free some space, or choose another folder: MOLECULE_DATA_DIR=/path npm start');
-  return new DatabaseStartError('unwritable', `${dataDir} cannot be written to`, 'choose another folder: MOLECULE_DATA_DIR=/path npm start');
+  if (code === 'ENOSPC')
+    return new DatabaseStartError(
+      'disk_full',
+      `the disk under ${dataDir} is full`,
+      'free some space, or choose another folder: MOLECULE_DATA_DIR=/path npm start',
+    );
+  return new DatabaseStartError(
+    'unwritable',
+    `${dataDir} cannot be written to`,
+    'choose another folder: MOLECULE_DATA_DIR=/path npm start',
+  );
 }
 
 /** @throws DatabaseStartError disk_full when less than `floor` bytes are free. */
 function assertSpace(dataDir: string, floor: number): void {
   const { bavail, bsize } = statfsSync(dataDir);
-  if (bavail * bsize < floor) throw new DatabaseStartError('disk_full', `the disk under ${dataDir} is full (${Math.floor((bavail * bsize) / 1e6)} MB free)`, 'free some space, or choose another folder: MOLECULE_DATA_DIR=/path npm start');
+  if (bavail * bsize < floor)
+    throw new DatabaseStartError(
+      'disk_full',
+      `the disk under ${dataDir} is full (${Math.floor((bavail * bsize) / 1e6)} MB free)`,
+      'free some space, or choose another folder: MOLECULE_DATA_DIR=/path npm start',
+    );
 }
 
 /** @throws DatabaseStartError unwritable, disk_full, already_running */
@@ -63,7 +77,14 @@ export function lockDataDir(dataDir: string, minFreeBytes: number): DataLock {
     database.close();
     if ((error as { errcode?: number }).errcode !== 5) throw explainFileError(error, dataDir);
     const owner = readOwner(dataDir);
-    throw new DatabaseStartError('already_running', owner ? `already running at ${owner}` : `another Molecule is starting on ${dataDir}`, owner ? `open ${owner}, or start a second one apart: MOLECULE_DATA_DIR=.molecule-2 PORT=8081 npm start` : 'wait for it, or choose another folder with MOLECULE_DATA_DIR', owner);
+    throw new DatabaseStartError(
+      'already_running',
+      owner ? `already running at ${owner}` : `another Molecule is starting on ${dataDir}`,
+      owner
+        ? `open ${owner}, or start a second one apart: MOLECULE_DATA_DIR=.molecule-2 PORT=8081 npm start`
+        : 'wait for it, or choose another folder with MOLECULE_DATA_DIR',
+      owner,
+    );
   }
   return {
     release() {

@@ -13,7 +13,12 @@ export interface Maintenance {
   run(): Promise<{ checkpointed: number; vacuumed: number; writes_refused: number }>;
 }
 
-export function createMaintenance(pool: pg.Pool, engine: Engine, dir: string | null, minFreeBytes: number): Maintenance {
+export function createMaintenance(
+  pool: pg.Pool,
+  engine: Engine,
+  dir: string | null,
+  minFreeBytes: number,
+): Maintenance {
   let lastCheckpointAt = Date.now();
   let lastCheckpointLsn = 0;
   let refusing = false;
@@ -25,13 +30,19 @@ export function createMaintenance(pool: pg.Pool, engine: Engine, dir: string | n
     const full = bavail * bsize < minFreeBytes;
     if (full === refusing) return;
     refusing = full;
-    engine.refuseWrites(full ? { code: '53100', message: 'the disk under the embedded database is nearly full' } : null);
+    engine.refuseWrites(
+      full ? { code: '53100', message: 'the disk under the embedded database is nearly full' } : null,
+    );
   }
 
   async function checkpoint(): Promise<number> {
-    const { rows } = await pool.query<{ lsn: string }>("select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::text as lsn");
+    const { rows } = await pool.query<{ lsn: string }>(
+      "select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::text as lsn",
+    );
     const lsn = Number(rows[0]?.lsn ?? 0);
-    const due = lsn - lastCheckpointLsn > CHECKPOINT_EVERY_BYTES || (Date.now() - lastCheckpointAt > CHECKPOINT_EVERY_MS && lsn !== lastCheckpointLsn);
+    const due =
+      lsn - lastCheckpointLsn > CHECKPOINT_EVERY_BYTES ||
+      (Date.now() - lastCheckpointAt > CHECKPOINT_EVERY_MS && lsn !== lastCheckpointLsn);
     if (!due) return 0;
     await pool.query('checkpoint');
     lastCheckpointLsn = lsn;

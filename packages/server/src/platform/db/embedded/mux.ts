@@ -4,7 +4,20 @@
 // owns the session while its last ReadyForQuery said "in a transaction". The session runs with synchronous_commit=off:
 // replies of committed groups are held back until one flush has put all of them on disk, then released together.
 
-import { BACKEND, buildError, buildQuery, buildWelcome, endsGroup, FAILED_TRANSACTION, FRONTEND, IDLE, parsedStatementName, prefixStatement, readMessages, readStartup } from './wire.ts';
+import {
+  BACKEND,
+  buildError,
+  buildQuery,
+  buildWelcome,
+  endsGroup,
+  FAILED_TRANSACTION,
+  FRONTEND,
+  IDLE,
+  parsedStatementName,
+  prefixStatement,
+  readMessages,
+  readStartup,
+} from './wire.ts';
 
 /** The session the groups run on; PGlite in production. */
 export interface Session {
@@ -66,7 +79,16 @@ export class Multiplexer {
   }
 
   connect(send: (bytes: Buffer) => void): Connection {
-    const connection: Connection = { id: this.nextId++, send, buffer: Buffer.alloc(0), started: false, group: [], listens: false, closed: false, statements: new Set() };
+    const connection: Connection = {
+      id: this.nextId++,
+      send,
+      buffer: Buffer.alloc(0),
+      started: false,
+      group: [],
+      listens: false,
+      closed: false,
+      statements: new Set(),
+    };
     this.connections.add(connection);
     return connection;
   }
@@ -98,7 +120,8 @@ export class Multiplexer {
   private receiveMessage(connection: Connection, message: Buffer): void {
     const type = message[0];
     if (type === FRONTEND.terminate) return void this.disconnect(connection);
-    if ((type === FRONTEND.query || type === FRONTEND.parse) && /\blisten\b/i.test(message.toString('utf8', 5))) connection.listens = true;
+    if ((type === FRONTEND.query || type === FRONTEND.parse) && /\blisten\b/i.test(message.toString('utf8', 5)))
+      connection.listens = true;
     const statement = parsedStatementName(message);
     if (statement) connection.statements.add(statement);
     connection.group.push(prefixStatement(message, `c${connection.id}_`));
@@ -122,7 +145,9 @@ export class Multiplexer {
   }
 
   private farewell(connection: Connection): Buffer {
-    const names = [...connection.statements].map((name) => `deallocate "c${connection.id}_${name.replaceAll('"', '""')}"`);
+    const names = [...connection.statements].map(
+      (name) => `deallocate "c${connection.id}_${name.replaceAll('"', '""')}"`,
+    );
     const owned = this.owner === connection ? [ROLLBACK] : [];
     return Buffer.concat([...owned, ...names.map(buildQuery)]);
   }
@@ -135,7 +160,11 @@ export class Multiplexer {
 
   /** The next group that may run: the owner's while a transaction is open, else the oldest. */
   private takeNext(): Group | null {
-    const index = this.owner ? this.queue.findIndex((group) => group.connection === this.owner) : this.queue.length > 0 ? 0 : -1;
+    const index = this.owner
+      ? this.queue.findIndex((group) => group.connection === this.owner)
+      : this.queue.length > 0
+        ? 0
+        : -1;
     return index < 0 ? null : (this.queue.splice(index, 1)[0] ?? null);
   }
 
@@ -155,7 +184,8 @@ export class Multiplexer {
       }
     } finally {
       this.running = false;
-      if (this.queue.length > 0 && (!this.owner || this.queue.some((group) => group.connection === this.owner))) this.kick();
+      if (this.queue.length > 0 && (!this.owner || this.queue.some((group) => group.connection === this.owner)))
+        this.kick();
     }
   }
 
@@ -200,5 +230,7 @@ export class Multiplexer {
 
 /** Coarse on purpose: a false positive is refused only while the disk is nearly full. */
 function writes(bytes: Buffer): boolean {
-  return /\b(insert|update|delete|create|alter|copy|begin)\b/i.test(bytes.toString('utf8', 0, Math.min(bytes.length, 4_096)));
+  return /\b(insert|update|delete|create|alter|copy|begin)\b/i.test(
+    bytes.toString('utf8', 0, Math.min(bytes.length, 4_096)),
+  );
 }

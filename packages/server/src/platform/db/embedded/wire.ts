@@ -1,7 +1,18 @@
 // The few pieces of the PostgreSQL wire protocol (v3) the multiplexer needs: cutting, building and renaming messages.
 // Source: PostgreSQL documentation, "Frontend/Backend Protocol".
 
-export const FRONTEND = { bind: 0x42, close: 0x43, describe: 0x44, flush: 0x48, parse: 0x50, query: 0x51, sync: 0x53, terminate: 0x58, copyDone: 0x63, copyFail: 0x66 } as const;
+export const FRONTEND = {
+  bind: 0x42,
+  close: 0x43,
+  describe: 0x44,
+  flush: 0x48,
+  parse: 0x50,
+  query: 0x51,
+  sync: 0x53,
+  terminate: 0x58,
+  copyDone: 0x63,
+  copyFail: 0x66,
+} as const;
 export const BACKEND = { notification: 0x41, error: 0x45, ready: 0x5a } as const;
 /** Transaction status of ReadyForQuery. */
 export const IDLE = 0x49;
@@ -48,8 +59,15 @@ const PARAMETERS: Record<string, string> = {
 
 /** What a server says after a start-up packet: trusted, its parameters, a key nobody uses, ready. */
 export function buildWelcome(connectionId: number): Buffer {
-  const parameters = Object.entries(PARAMETERS).map(([name, value]) => buildMessage('S', cstring(name), cstring(value)));
-  return Buffer.concat([buildMessage('R', int32(0)), ...parameters, buildMessage('K', int32(connectionId), int32(0)), buildMessage('Z', Buffer.from([IDLE]))]);
+  const parameters = Object.entries(PARAMETERS).map(([name, value]) =>
+    buildMessage('S', cstring(name), cstring(value)),
+  );
+  return Buffer.concat([
+    buildMessage('R', int32(0)),
+    ...parameters,
+    buildMessage('K', int32(connectionId), int32(0)),
+    buildMessage('Z', Buffer.from([IDLE])),
+  ]);
 }
 
 export interface Startup {
@@ -63,7 +81,10 @@ export function readStartup(buffer: Buffer): Startup | null {
   const length = buffer.readInt32BE(0);
   if (buffer.length < length) return null;
   const code = buffer.readInt32BE(4);
-  return { kind: code === SSL_REQUEST ? 'ssl' : code === CANCEL_REQUEST ? 'cancel' : 'startup', rest: buffer.subarray(length) };
+  return {
+    kind: code === SSL_REQUEST ? 'ssl' : code === CANCEL_REQUEST ? 'cancel' : 'startup',
+    rest: buffer.subarray(length),
+  };
 }
 
 /** Cuts whole messages off the front of a buffer. */
@@ -111,5 +132,11 @@ export function parsedStatementName(message: Buffer): string | null {
 
 /** True for messages after which the server answers: a group ends here. */
 export function endsGroup(type: number | undefined): boolean {
-  return type === FRONTEND.sync || type === FRONTEND.query || type === FRONTEND.flush || type === FRONTEND.copyDone || type === FRONTEND.copyFail;
+  return (
+    type === FRONTEND.sync ||
+    type === FRONTEND.query ||
+    type === FRONTEND.flush ||
+    type === FRONTEND.copyDone ||
+    type === FRONTEND.copyFail
+  );
 }

@@ -34,14 +34,21 @@ const settings = workerData as WorkerSettings;
 const say = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 
 /** 16 MB of shared buffers keep the process near 250 MB; the operating system caches the files anyway. */
-const START_PARAMETERS = [...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'), '-c', 'wal_sync_method=fsync', '-c', 'shared_buffers=16MB'];
+const START_PARAMETERS = [
+  ...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'),
+  '-c',
+  'wal_sync_method=fsync',
+  '-c',
+  'shared_buffers=16MB',
+];
 
 async function openDurable(dir: string): Promise<PGlite> {
   const files = new DurableFiles(dir);
   const engine = await PGlite.create({ fs: files, startParams: START_PARAMETERS });
   const before = files.syncs;
   await engine.exec("select pg_logical_emit_message(false, '', 'sync check', true)");
-  if (files.syncs === before) throw Object.assign(new Error('the embedded database does not reach the disk'), { code: 'not_durable' });
+  if (files.syncs === before)
+    throw Object.assign(new Error('the embedded database does not reach the disk'), { code: 'not_durable' });
   return engine;
 }
 
@@ -53,7 +60,9 @@ async function open(): Promise<PGlite> {
 
 async function execRaw(engine: PGlite, bytes: Uint8Array): Promise<Buffer> {
   const parts: Uint8Array[] = [];
-  await engine.runExclusive(() => engine.execProtocolRawStream(bytes, { onRawData: (data) => void parts.push(data.slice()) }));
+  await engine.runExclusive(() =>
+    engine.execProtocolRawStream(bytes, { onRawData: (data) => void parts.push(data.slice()) }),
+  );
   return Buffer.concat(parts);
 }
 
@@ -67,10 +76,13 @@ async function serve(engine: PGlite): Promise<void> {
     switch (message.op) {
       case 'open':
         // Exact-size copies are transferred: posting a pooled Buffer would clone its whole backing store.
-        connections.set(message.id, mux.connect((bytes) => {
-          const copy = Uint8Array.from(bytes);
-          say({ op: 'data', id: message.id, bytes: copy }, [copy.buffer]);
-        }));
+        connections.set(
+          message.id,
+          mux.connect((bytes) => {
+            const copy = Uint8Array.from(bytes);
+            say({ op: 'data', id: message.id, bytes: copy }, [copy.buffer]);
+          }),
+        );
         break;
       case 'data': {
         const connection = connections.get(message.id);

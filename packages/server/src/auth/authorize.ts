@@ -1,0 +1,140 @@
+// From a request to a principal, and from a principal to a yes or no by the route's class (chapter 10 §5.2–5.3).
+
+import { type Route, SESSION_COOKIE } from '@molecule/contract';
+import type { FastifyRequest } from 'fastify';
+import type { Config } from '../config.ts';
+import type { Database } from '../platform/db/index.ts';
+import { PlatformError, platformUnavailable, unauthenticated } from '../platform/errors.ts';
+import type { Authorize } from '../platform/http.ts';
+import { isAdmin, type Principal } from '../platform/principal.ts';
+import { equalSecrets, hashSecret } from './credentials.ts';
+import * as store from './store.ts';
+import type { TokenCache } from './token-cache.ts';
+
+const RESERVED_CALLER = /^(webhook|system|test|channel):/;
+
+export function bearerOf(request: FastifyRequest): string | null {
+  const header = request.headers.authorization;
+  const match = header ? /^Bearer\s+(\S+)$/i.exec(header) : null;
+  return match?.[1] ?? null;
+}
+
+export interface AuthorizeDeps {
+  db: Database;
+  config: Config;
+  tokens: TokenCache;
+  adminToken: string | null;
+}
+
+export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDeps): {
+  authorize: Authorize;
+  allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean;
+} {
+  /** The platform's own origin and the CORS list. No origin at all: not a browser page. */
+  function allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean {
+    if (origin === undefined) return true;
+    return origin === `${request.protocol}://${request.host}` || config.corsOrigins.includes(origin);
+  }
+
+  async function fromBearer(bearer: string): Promise<Principal> {
+    if (adminToken !== null && equalSecrets(bearer, adminToken)) return { kind: 'admin-token' };
+    const found = await tokens.find(bearer);
+    if (!found) return { kind: 'anonymous' };
+    if (found.kind === 'org')
+      return { kind: 'org-token', tokenId: found.id, prefix: found.prefix, orgId: found.org_id };
+    if (found.kind === 'deleted-workspace') return { kind: 'deleted-workspace', workspaceId: found.workspace_id ?? '' };
+    return { kind: 'workspace', workspaceId: found.workspace_id ?? '', tokenId: found.id };
+  }
+
+  async function fromCookie(cookie: string): Promise<Principal> {
+    try {
+      const session = await store.findSession(db.kysely, hashSecret(cookie));
+      return session
+        ? { kind: 'session', sessionId: session.id, expiresAt: session.expires_at }
+        : { kind: 'anonymous' };
+    } catch (error) {
+      throw platformUnavailable(error);
+    }
+  }
+
+  /** A bearer that is there decides, and an invalid one never falls through to something weaker; else the cookie; else the dev hatch. */
+  async function identify(request: FastifyRequest): Promise<{ principal: Principal; invalidBearer: boolean }> {
+    const bearer = bearerOf(request);
+    if (bearer !== null) {
+      const principal = await fromBearer(bearer);
+      return { principal, invalidBearer: principal.kind === 'anonymous' };
+    }
+    if (request.headers.authorization !== undefined) return { principal: { kind: 'anonymous' }, invalidBearer: true };
+    const cookie = request.cookies[SESSION_COOKIE];
+    if (cookie) {
+      const principal = await fromCookie(cookie);
+      if (principal.kind === 'session') return { principal, invalidBearer: false };
+    }
+    if (config.devHatch) return { principal: { kind: 'dev-hatch' }, invalidBearer: false };
+    return { principal: { kind: 'anonymous' }, invalidBearer: false };
+  }
+
+  /** The header is a hint that must agree with the bearer (chapter 20 §1.2). */
+  function assertCaller(request: FastifyRequest, principal: Principal): void {
+    const named = request.headers['x-workspace-id'];
+    if (named === undefined || named === '') return;
+    if (typeof named !== 'string' || RESERVED_CALLER.test(named)) {
+      request.log.warn({ caller: String(named).slice(0, 40) }, 'a caller forged a reserved id');
+      throw new PlatformError('invalid_caller', 'invalid caller ID', { field: 'X-Workspace-ID' });
+    }
+    if (principal.kind === 'anonymous') throw new PlatformError('unauthenticated', 'missing caller auth token');
+    if (principal.kind === 'workspace' && principal.workspaceId !== named)
+      throw new PlatformError('unauthenticated', 'invalid caller auth token');
+  }
+
+  function passes(
+    route: Route,
+    principal: Principal,
+    params: Record<string, string>,
+    request: FastifyRequest,
+    invalidBearer: boolean,
+  ): boolean {
+    switch (route.auth) {
+      case 'PUB':
+      case 'REG':
+        return true;
+      case 'ADMIN':
+        return isAdmin(principal);
+      case 'SELF':
+        return isAdmin(principal) || (principal.kind === 'workspace' && principal.workspaceId === params.id);
+      case 'STATE':
+        return (
+          isAdmin(principal) ||
+          ((principal.kind === 'workspace' || principal.kind === 'deleted-workspace') &&
+            principal.workspaceId === params.id)
+        );
+      case 'OWN':
+        return principal.kind === 'workspace' && principal.workspaceId === params.id;
+      case 'ANY':
+      case 'CALLER':
+        return isAdmin(principal) || principal.kind === 'workspace';
+      case 'COSMETIC':
+        return (
+          isAdmin(principal) ||
+          (!invalidBearer && request.headers.origin !== undefined && allowedOrigin(request.headers.origin, request))
+        );
+      case 'ROOT':
+        return principal.kind === 'admin-token' || principal.kind === 'dev-hatch';
+    }
+  }
+
+  return {
+    allowedOrigin,
+    async authorize(request, route, params) {
+      if (route.auth === 'PUB') return { kind: 'anonymous' };
+      const { principal, invalidBearer } = await identify(request);
+      if (route.auth === 'CALLER') assertCaller(request, principal);
+      if (!passes(route, principal, params, request, invalidBearer)) throw unauthenticated();
+      // A cookie travels with requests of foreign pages too, so a write needs an origin of ours.
+      if (principal.kind === 'session' && route.method !== 'GET' && !allowedOrigin(request.headers.origin, request)) {
+        throw new PlatformError('origin_refused', 'this origin may not use the session');
+      }
+      return principal;
+    },
+  };
+}

@@ -1,0 +1,22 @@
+// Making, hashing and comparing secrets. Nothing here remembers one.
+
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+
+/** 32 random bytes as base64url: 43 characters. */
+export function createSecret(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+export function hashSecret(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}
+
+/** What lists and logs may show of a token. */
+export function prefixOf(secret: string): string {
+  return secret.slice(0, 8);
+}
+
+/** Constant time, whatever the lengths. */
+export function equalSecrets(given: string, expected: string): boolean {
+  return timingSafeEqual(hashSecret(given), hashSecret(expected));
+}

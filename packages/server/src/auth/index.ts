@@ -1,0 +1,116 @@
+// Authentication: tokens, sessions, sign-in links, and the class check of every route (chapter 10 §5).
+
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Kysely, Transaction } from 'kysely';
+import type { Config } from '../config.ts';
+import type { Events } from '../events/index.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Database, Tables } from '../platform/db/index.ts';
+import type { Authorize } from '../platform/http.ts';
+import type { Logger } from '../platform/log.ts';
+import type { Loop } from '../platform/loops.ts';
+import { resolveAdminToken } from './admin-token.ts';
+import { bearerOf, createAuthorize } from './authorize.ts';
+import { createSecret, hashSecret, prefixOf } from './credentials.ts';
+import { mountAuthRoutes } from './routes.ts';
+import * as store from './store.ts';
+import { AUTH_CHANNEL, createTokenCache } from './token-cache.ts';
+
+const SIGN_IN_MINUTES = 10;
+
+export interface MintedToken {
+  id: string;
+  token: string;
+  prefix: string;
+}
+
+export interface Auth {
+  authorize: Authorize;
+  allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean;
+  bearerOf(request: FastifyRequest): string | null;
+  tokens: {
+    mint(executor: Kysely<Tables> | Transaction<Tables>, workspaceId: string): Promise<MintedToken>;
+    /** Revokes in the caller's transaction; `forget` after its commit. */
+    revokeAll(trx: Transaction<Tables>, workspaceIds: string[], options: { byDeletion: boolean }): Promise<number>;
+    verify(bearer: string): Promise<{ tokenId: string; workspaceId: string } | null>;
+    /** Empties the caches of every replica. */
+    forget(): Promise<void>;
+  };
+  adminToken: string | null;
+  createSignInLink(baseUrl: string): Promise<{ url: string; expiresAt: Date }>;
+  loops: Loop[];
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  mount(app: FastifyInstance): void;
+}
+
+export async function createAuth({
+  db,
+  config,
+  log,
+}: {
+  db: Database;
+  config: Config;
+  events: Events;
+  log: Logger;
+  clock: Clock;
+}): Promise<Auth> {
+  const adminToken = resolveAdminToken(config, log);
+  const cache = createTokenCache(db, log);
+  const { authorize, allowedOrigin } = createAuthorize({ db, config, tokens: cache, adminToken });
+  let unlisten: (() => Promise<void>) | null = null;
+
+  const auth: Auth = {
+    authorize,
+    allowedOrigin,
+    bearerOf,
+    adminToken,
+    tokens: {
+      async mint(executor, workspaceId) {
+        const token = createSecret();
+        const { id } = await store.insertWorkspaceToken(executor, workspaceId, hashSecret(token), prefixOf(token));
+        return { id, token, prefix: prefixOf(token) };
+      },
+      async revokeAll(trx, workspaceIds, { byDeletion }) {
+        const revoked = await store.revokeTokensOf(trx, workspaceIds, byDeletion);
+        // Before the commit, so that nothing is remembered while it runs; the caller forgets once more after it.
+        cache.clear();
+        return revoked;
+      },
+      async verify(bearer) {
+        const found = await cache.find(bearer);
+        return found?.kind === 'workspace' && found.workspace_id
+          ? { tokenId: found.id, workspaceId: found.workspace_id }
+          : null;
+      },
+      forget: () => cache.forgetAll(),
+    },
+    async createSignInLink(baseUrl) {
+      const code = createSecret();
+      const expiresAt = new Date(Date.now() + SIGN_IN_MINUTES * 60_000);
+      await store.insertSignInCode(db.kysely, hashSecret(code), expiresAt);
+      return { url: `${baseUrl}/login?code=${code}`, expiresAt };
+    },
+    loops: [
+      {
+        name: 'credential-upkeep',
+        why: 'Expired sessions would pile up, and people could not see which tokens are in use.',
+        everyMs: 60_000,
+        timeoutMs: 10_000,
+        runs: 'every-replica',
+        run: async () => ({
+          touched: await cache.touch(),
+          sessions_expired: await store.deleteExpiredSessions(db.kysely),
+        }),
+      },
+    ],
+    async start() {
+      if (db.kind === 'postgres') unlisten = await db.listen(AUTH_CHANNEL, () => cache.clear());
+    },
+    async stop() {
+      await unlisten?.();
+    },
+    mount: (app) => mountAuthRoutes(app, { db, config, auth, cache }),
+  };
+  return auth;
+}

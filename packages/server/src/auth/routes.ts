@@ -1,0 +1,188 @@
+// HTTP of sign-in, sessions and tokens.
+
+import { authRoutes, SESSION_COOKIE } from '@molecule/contract';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Config } from '../config.ts';
+import type { Database } from '../platform/db/index.ts';
+import { notFound, PlatformError } from '../platform/errors.ts';
+import { mount } from '../platform/http.ts';
+import type { Principal } from '../platform/principal.ts';
+import { createSecret, equalSecrets, hashSecret, prefixOf } from './credentials.ts';
+import type { Auth } from './index.ts';
+import * as store from './store.ts';
+import type { TokenCache } from './token-cache.ts';
+
+const SESSION_HOURS = 12;
+const MOST_LIVE_TOKENS = 50;
+const MINTS_PER_HOUR = 10;
+const HOUR_MS = 3_600_000;
+
+export interface AuthRouteDeps {
+  db: Database;
+  config: Config;
+  auth: Auth;
+  cache: TokenCache;
+}
+
+function describe(principal: Principal): string {
+  if (principal.kind === 'org-token') return `org-token:${principal.prefix}`;
+  return principal.kind;
+}
+
+/** At most ten mints per hour and address (chapter 10 §2.2); the window is fixed. */
+function createMintLimit() {
+  const windows = new Map<string, { count: number; until: number }>();
+  return (address: string): void => {
+    const now = Date.now();
+    for (const [key, window] of windows) if (window.until <= now) windows.delete(key);
+    const window = windows.get(address) ?? { count: 0, until: now + HOUR_MS };
+    window.count += 1;
+    windows.set(address, window);
+    if (window.count <= MINTS_PER_HOUR) return;
+    const retryAfter = Math.ceil((window.until - now) / 1000);
+    throw new PlatformError(
+      'rate_limited',
+      'too many organisation tokens were made in this hour',
+      { retry_after: retryAfter },
+      { headers: { 'retry-after': String(retryAfter) } },
+    );
+  };
+}
+
+export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache }: AuthRouteDeps): void {
+  const assertMintAllowed = createMintLimit();
+
+  async function isSignInCredential(body: { token?: string | undefined; code?: string | undefined }): Promise<boolean> {
+    if (body.code) return await store.useSignInCode(db.kysely, hashSecret(body.code));
+    const token = body.token ?? '';
+    if (auth.adminToken !== null && equalSecrets(token, auth.adminToken)) return true;
+    return (await cache.find(token))?.kind === 'org';
+  }
+
+  function setSession(request: FastifyRequest, reply: FastifyReply, secret: string, expiresAt: Date): void {
+    reply.setCookie(SESSION_COOKIE, secret, {
+      httpOnly: true,
+      sameSite: 'strict',
+      secure: request.protocol === 'https',
+      path: '/',
+      expires: expiresAt,
+    });
+  }
+
+  async function assertLive(id: string): Promise<void> {
+    if (!(await store.isLiveWorkspace(db.kysely, id))) throw notFound('workspace');
+  }
+
+  const { createTestToken, ...routes } = authRoutes;
+  mount(
+    app,
+    routes,
+    {
+      createSession: async ({ body, request, reply }) => {
+        if (!(await isSignInCredential(body)))
+          throw new PlatformError(
+            'invalid_code',
+            body.code ? 'this sign-in link was used or has expired' : 'this token is not valid',
+          );
+        const secret = createSecret();
+        const expiresAt = new Date(Date.now() + SESSION_HOURS * HOUR_MS);
+        await store.insertSession(db.kysely, hashSecret(secret), body.code ? 'code' : 'token', expiresAt);
+        setSession(request, reply, secret, expiresAt);
+        return { status: 'signed_in' as const, expires_at: expiresAt };
+      },
+      getSession: async ({ principal }) => ({
+        principal: principal.kind as 'session',
+        expires_at: principal.kind === 'session' ? principal.expiresAt.toISOString() : null,
+      }),
+      deleteSession: async ({ principal, reply }) => {
+        if (principal.kind === 'session') await store.deleteSession(db.kysely, principal.sessionId);
+        reply.clearCookie(SESSION_COOKIE, { path: '/' });
+        return { status: 'signed_out' as const };
+      },
+      createSignInLink: async ({ request }) => {
+        const { url, expiresAt } = await auth.createSignInLink(
+          config.externalPlatformUrl ?? `${request.protocol}://${request.host}`,
+        );
+        return { url, expires_at: expiresAt };
+      },
+      listTokens: async ({ params, query }) => {
+        await assertLive(params.id);
+        const tokens = await store.listLiveTokens(db.kysely, params.id, query.limit, query.offset);
+        return {
+          tokens: tokens.map((token) => ({ ...token, last_used_at: token.last_used_at?.toISOString() ?? null })),
+          count: await store.countLiveTokens(db.kysely, params.id),
+        };
+      },
+      createToken: async ({ params }) => {
+        await assertLive(params.id);
+        const { token } = await db.tx(async (trx) => {
+          if ((await store.countLiveTokens(trx, params.id)) >= MOST_LIVE_TOKENS)
+            throw new PlatformError(
+              'too_many_tokens',
+              `a workspace holds at most ${MOST_LIVE_TOKENS} live tokens; revoke one`,
+            );
+          return await auth.tokens.mint(trx, params.id);
+        });
+        return { auth_token: token, workspace_id: params.id, message: 'Keep it safe: it is shown only now.' };
+      },
+      revokeToken: async ({ params }) => {
+        if (!(await store.revokeWorkspaceToken(db.kysely, params.id, params.tokenId))) throw notFound('token');
+        await cache.forgetAll();
+        return { status: 'revoked' as const };
+      },
+      listOrgTokens: async () => {
+        const rows = await store.listOrgTokens(db.kysely);
+        const tokens = rows.map((row) => ({
+          id: row.id,
+          prefix: row.prefix,
+          ...(row.name ? { name: row.name } : {}),
+          ...(row.org_id ? { org_id: row.org_id } : {}),
+          ...(row.created_by ? { created_by: row.created_by } : {}),
+          created_at: row.created_at,
+          ...(row.last_used_at ? { last_used_at: row.last_used_at } : {}),
+        }));
+        return { tokens, count: tokens.length };
+      },
+      createOrgToken: async ({ body, principal, request }) => {
+        assertMintAllowed(request.ip);
+        const token = createSecret();
+        const prefix = prefixOf(token);
+        const { id } = await store.insertOrgToken(db.kysely, {
+          hash: hashSecret(token),
+          prefix,
+          name: body?.name ?? null,
+          createdBy: describe(principal),
+          orgId: principal.kind === 'org-token' ? principal.orgId : null,
+        });
+        return {
+          id,
+          prefix,
+          ...(body?.name ? { name: body.name } : {}),
+          auth_token: token,
+          warning: 'This token may do everything an administrator may. It is shown only now.',
+        };
+      },
+      revokeOrgToken: async ({ params }) => {
+        if (!(await store.revokeOrgToken(db.kysely, params.tokenId))) throw notFound('token');
+        await cache.forgetAll();
+        return { revoked: params.tokenId };
+      },
+    },
+    auth.authorize,
+  );
+
+  // Where test tokens are off the route does not exist, so nobody can even ask (chapter 10 §2.2).
+  if (!config.testTokensEnabled) return;
+  mount(
+    app,
+    { createTestToken },
+    {
+      createTestToken: async ({ params }) => {
+        await assertLive(params.id);
+        const { token } = await auth.tokens.mint(db.kysely, params.id);
+        return { auth_token: token, workspace_id: params.id };
+      },
+    },
+    auth.authorize,
+  );
+}

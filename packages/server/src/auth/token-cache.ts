@@ -1,0 +1,90 @@
+// Tokens looked up once and remembered by hash, so that a beat or a message costs no query. Revocation empties the cache on
+// every replica; absence is never remembered.
+
+import type { Database } from '../platform/db/index.ts';
+import { platformUnavailable } from '../platform/errors.ts';
+import type { Logger } from '../platform/log.ts';
+import { hashSecret } from './credentials.ts';
+import * as store from './store.ts';
+
+export const AUTH_CHANNEL = 'molecule_auth';
+const TTL_MS = 60_000;
+const MOST_ENTRIES = 50_000;
+const TOUCH_EVERY_MS = 60_000;
+
+export interface TokenCache {
+  /** @throws platform_unavailable when the lookup fails. */
+  find(bearer: string): Promise<store.FoundToken | null>;
+  /** Forgets everything here and tells the other replicas; called after every revocation has committed. */
+  forgetAll(): Promise<void>;
+  /** Empties this replica's cache only. */
+  clear(): void;
+  /** Writes when tokens were last used. */
+  touch(): Promise<number>;
+}
+
+export function createTokenCache(db: Database, log: Logger): TokenCache {
+  const entries = new Map<string, { found: store.FoundToken; until: number }>();
+  const used = new Map<string, store.FoundToken['kind']>();
+  let generation = 0;
+  let lastTouchAt = 0;
+
+  async function lookUp(hash: Buffer): Promise<store.FoundToken | null> {
+    try {
+      return await store.findToken(db.kysely, hash);
+    } catch (error) {
+      throw platformUnavailable(error);
+    }
+  }
+
+  return {
+    async find(bearer) {
+      const hash = hashSecret(bearer);
+      const key = hash.toString('base64');
+      const known = entries.get(key);
+      if (known && known.until > Date.now()) {
+        used.set(known.found.id, known.found.kind);
+        return known.found;
+      }
+      const startedIn = generation;
+      const found = await lookUp(hash);
+      if (!found) return null;
+      // A revocation that came meanwhile must not be undone by remembering what was read before it.
+      if (found.kind !== 'deleted-workspace' && startedIn === generation) {
+        if (entries.size >= MOST_ENTRIES) entries.clear();
+        entries.set(key, { found, until: Date.now() + TTL_MS });
+        used.set(found.id, found.kind);
+      }
+      return found;
+    },
+    async forgetAll() {
+      generation += 1;
+      entries.clear();
+      if (db.kind !== 'postgres') return;
+      await db
+        .notify(AUTH_CHANNEL, 'revoked')
+        .catch((error: unknown) =>
+          log.error(
+            { err: error },
+            'other replicas could not be told of a revocation; their caches end within a minute',
+          ),
+        );
+    },
+    clear() {
+      generation += 1;
+      entries.clear();
+    },
+    async touch() {
+      if (used.size === 0 || Date.now() - lastTouchAt < TOUCH_EVERY_MS) return 0;
+      lastTouchAt = Date.now();
+      const ids = [...used];
+      used.clear();
+      await store.touchTokens(
+        db.kysely,
+        ids.filter(([, kind]) => kind === 'workspace').map(([id]) => id),
+        ids.filter(([, kind]) => kind === 'org').map(([id]) => id),
+      );
+      return ids.length;
+    },
+  };
+}

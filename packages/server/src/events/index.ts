@@ -1,0 +1,105 @@
+// Events: appended with the change they describe, published in commit order, streamed to canvases and agents (chapter 20 §6).
+
+import { eventRoutes } from '@molecule/contract';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Database } from '../platform/db/index.ts';
+import { notFound, PlatformError } from '../platform/errors.ts';
+import { type Authorize, HANDLED, mount, mountSocket } from '../platform/http.ts';
+import type { Logger } from '../platform/log.ts';
+import type { Loop } from '../platform/loops.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import { createEventLog, type EventLog } from './log.ts';
+import { createSockets, type Sockets } from './sockets.ts';
+import { createEventStreams, KEEP_ALIVE_MS } from './sse.ts';
+import * as store from './store.ts';
+
+export interface EventAccess {
+  canCommunicate(a: string, b: string): Promise<boolean>;
+  workspaceExists(id: string): Promise<boolean>;
+  allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean;
+}
+
+export interface Events extends EventLog {
+  loops: Loop[];
+  mount(app: FastifyInstance, authorize: Authorize, access: EventAccess): void;
+}
+
+export function createEvents({
+  db,
+  log,
+  metrics,
+  instanceId,
+}: {
+  db: Database;
+  log: Logger;
+  metrics: Metrics;
+  instanceId: string;
+}): Events {
+  const events = createEventLog({ db, log, instanceId });
+  const streams = createEventStreams(db, events);
+  let sockets: Sockets | null = null;
+
+  const loops: Loop[] = [
+    {
+      name: 'event-subscriber',
+      why: 'A notification that got lost would leave sockets without an event until the next one.',
+      everyMs: 5_000,
+      timeoutMs: 10_000,
+      runs: 'every-replica',
+      run: async () => ({ events: await events.catchUp() }),
+    },
+    {
+      name: 'event-connections',
+      why: 'Proxies close silent streams, and clients that vanished would hold their place.',
+      everyMs: KEEP_ALIVE_MS,
+      timeoutMs: 5_000,
+      runs: 'every-replica',
+      run: async () => ({ streams: streams.keepAlive(), sockets_dropped: sockets?.sweep() ?? 0 }),
+    },
+  ];
+
+  return {
+    ...events,
+    loops,
+    async stop() {
+      sockets?.close();
+      streams.close();
+      await events.stop();
+    },
+    mount(app, authorize, access) {
+      sockets = createSockets({ db, events, metrics, log, canCommunicate: access.canCommunicate });
+      const { openEventSocket, ...rest } = eventRoutes;
+      mount(
+        app,
+        rest,
+        {
+          listEvents: async ({ query }) =>
+            query.since_seq === undefined
+              ? await store.listNewest(db.kysely, Math.min(query.limit, 100))
+              : await store.listAfter(db.kysely, query.since_seq, query.limit),
+          listWorkspaceEvents: async ({ params, query }) =>
+            query.since_seq === undefined
+              ? await store.listNewest(db.kysely, Math.min(query.limit, 100), params.id)
+              : await store.listAfter(db.kysely, query.since_seq, query.limit, params.id),
+          streamEvents: async ({ params, request, reply }) => {
+            if (!(await access.workspaceExists(params.id))) throw notFound('workspace');
+            await streams.open(request, reply, params.id);
+            return HANDLED;
+          },
+        },
+        authorize,
+      );
+      mountSocket(
+        app,
+        openEventSocket,
+        authorize,
+        (socket, { principal, query }) => sockets?.accept(socket, principal, query.since_seq),
+        ({ principal, request }) => {
+          // A browser sends its cookie along with any page's socket, so the page's origin decides.
+          if (principal.kind === 'session' && !access.allowedOrigin(request.headers.origin, request))
+            throw new PlatformError('origin_refused', 'this origin may not open the event socket');
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,167 @@
+// The event log of one replica: append in the caller's transaction, publish in commit order, broadcast what is not stored.
+// The database is the truth and a notification only a hint: what is published is read by cursor (ruling R4).
+
+import type { EventFrame, NewBroadcast, NewEvent } from '@molecule/contract';
+import type { Transaction } from 'kysely';
+import type { Database, Tables } from '../platform/db/index.ts';
+import type { Logger } from '../platform/log.ts';
+import * as store from './store.ts';
+
+const BROADCAST_CHANNEL = 'molecule_broadcasts';
+/** PostgreSQL refuses payloads of 8000 bytes and more. */
+const MOST_NOTIFY_BYTES = 7_500;
+const PAGE = 500;
+
+type Listener = (frame: EventFrame) => void;
+
+export interface EventLog {
+  append(trx: Transaction<Tables>, event: NewEvent): Promise<void>;
+  broadcast(event: NewBroadcast): void;
+  subscribe(listener: Listener): () => void;
+  onWorkspace(workspaceId: string, listener: Listener): () => void;
+  /** Reads and publishes what the cursor has not seen. */
+  catchUp(): Promise<number>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function toFrame(event: store.StoredEvent): EventFrame {
+  return {
+    event: event.event_type,
+    workspace_id: event.workspace_id ?? '',
+    timestamp: event.created_at.toISOString(),
+    payload: event.payload,
+    seq: event.seq,
+  } as EventFrame;
+}
+
+export function createEventLog({ db, log, instanceId }: { db: Database; log: Logger; instanceId: string }): EventLog {
+  const listeners = new Set<Listener>();
+  const byWorkspace = new Map<string, Set<Listener>>();
+  let cursor: number | null = null;
+  let reading: Promise<number> | null = null;
+  let again = false;
+  let unlisten: (() => Promise<void>)[] = [];
+  /** Broadcasts that wait for the other replicas; sent in one round trip. */
+  let outgoing: string[] = [];
+  let sending = false;
+
+  function publish(frame: EventFrame): void {
+    for (const listener of listeners) deliver(listener, frame);
+    for (const listener of byWorkspace.get(frame.workspace_id) ?? []) deliver(listener, frame);
+  }
+
+  /** One broken listener must not keep an event from the others. */
+  function deliver(listener: Listener, frame: EventFrame): void {
+    try {
+      listener(frame);
+    } catch (error) {
+      log.error({ err: error, event: frame.event }, 'an event listener failed');
+    }
+  }
+
+  async function readNew(): Promise<number> {
+    let count = 0;
+    do {
+      again = false;
+      for (;;) {
+        const rows = await store.listAfter(db.kysely, cursor ?? 0, PAGE);
+        for (const row of rows) {
+          cursor = row.seq;
+          publish(toFrame(row));
+        }
+        count += rows.length;
+        if (rows.length < PAGE) break;
+      }
+    } while (again);
+    return count;
+  }
+
+  function catchUp(): Promise<number> {
+    if (cursor === null) return Promise.resolve(0);
+    if (reading) {
+      again = true;
+      return reading;
+    }
+    reading = readNew().finally(() => {
+      reading = null;
+    });
+    return reading;
+  }
+
+  const wake = () => {
+    catchUp().catch((error: unknown) =>
+      log.error({ err: error }, 'events could not be read; the next tick repeats it'),
+    );
+  };
+
+  async function sendOutgoing(): Promise<void> {
+    while (outgoing.length > 0) {
+      const payloads = outgoing;
+      outgoing = [];
+      await db.pool.query('select pg_notify($1, payload) from unnest($2::text[]) payload', [
+        BROADCAST_CHANNEL,
+        payloads,
+      ]);
+    }
+  }
+
+  function relay(frame: EventFrame): void {
+    if (db.kind !== 'postgres') return;
+    const whole = JSON.stringify({ from: instanceId, frame });
+    // Too large for a notification: the activity row it mirrors is read by its id.
+    const { id } = frame.payload as { id?: string };
+    const payload =
+      Buffer.byteLength(whole) <= MOST_NOTIFY_BYTES
+        ? whole
+        : JSON.stringify({ from: instanceId, frame: { ...frame, payload: { id, truncated: true } } });
+    outgoing.push(payload);
+    if (sending) return;
+    sending = true;
+    sendOutgoing()
+      .catch((error: unknown) => log.warn({ err: error }, 'other replicas could not be told of a broadcast'))
+      .finally(() => {
+        sending = false;
+      });
+  }
+
+  function receiveForeign(payload: string): void {
+    if (payload === '')
+      return publish({ event: 'RESYNC_REQUIRED', workspace_id: '', timestamp: new Date().toISOString(), payload: {} });
+    const { from, frame } = JSON.parse(payload) as { from: string; frame: EventFrame };
+    if (from !== instanceId) publish(frame);
+  }
+
+  return {
+    append: store.appendEvent,
+    broadcast(event) {
+      const frame = { ...event, timestamp: new Date().toISOString() } as EventFrame;
+      publish(frame);
+      relay(frame);
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    onWorkspace(workspaceId, listener) {
+      const known = byWorkspace.get(workspaceId) ?? new Set();
+      byWorkspace.set(workspaceId, known.add(listener));
+      return () => {
+        known.delete(listener);
+        if (known.size === 0) byWorkspace.delete(workspaceId);
+      };
+    },
+    catchUp,
+    async start() {
+      unlisten = [await db.listen(store.EVENTS_CHANNEL, wake)];
+      if (db.kind === 'postgres') unlisten.push(await db.listen(BROADCAST_CHANNEL, receiveForeign));
+      cursor = (await store.readBounds(db.kysely)).last;
+    },
+    async stop() {
+      for (const end of unlisten) await end();
+      await reading?.catch(() => undefined);
+      listeners.clear();
+      byWorkspace.clear();
+    },
+  };
+}

@@ -1,0 +1,92 @@
+// What every reply and request passes at the edge: security headers, CORS, the rate limit (chapter 10 §5.5).
+
+import { createHash } from 'node:crypto';
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Auth } from '../auth/index.ts';
+import type { Config } from '../config.ts';
+
+const YEAR_SECONDS = 31_536_000;
+const AUTHENTICATED_FOR_MS = 300_000;
+const MOST_REMEMBERED = 50_000;
+const UNLIMITED = new Set(['/health', '/metrics']);
+
+/** A bearer that authenticated lately has a bucket of its own: all agents of one machine share an address. */
+export function createBuckets(bearerOf: (request: FastifyRequest) => string | null) {
+  const authenticated = new Map<string, number>();
+  const keyOf = (bearer: string) => createHash('sha256').update(bearer).digest('base64url');
+  return {
+    keyFor(request: FastifyRequest): string {
+      const bearer = bearerOf(request);
+      if (bearer === null) return `ip:${request.ip}`;
+      const key = keyOf(bearer);
+      const until = authenticated.get(key);
+      return until !== undefined && until > Date.now() ? `bearer:${key}` : `ip:${request.ip}`;
+    },
+    remember(request: FastifyRequest): void {
+      const bearer = bearerOf(request);
+      if (bearer === null) return;
+      if (authenticated.size >= MOST_REMEMBERED) authenticated.clear();
+      authenticated.set(keyOf(bearer), Date.now() + AUTHENTICATED_FOR_MS);
+    },
+  };
+}
+
+export async function installEdge(app: FastifyInstance, config: Config, auth: Auth): Promise<void> {
+  await app.register(helmet, {
+    frameguard: { action: 'deny' },
+    hsts: { maxAge: YEAR_SECONDS, includeSubDomains: true },
+    referrerPolicy: { policy: 'strict-origin-when-cross-origin' },
+    crossOriginEmbedderPolicy: false,
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'blob:', 'data:', 'https:'],
+        connectSrc: ["'self'", 'ws:', 'wss:'],
+        frameSrc: ["'self'", 'blob:'],
+        workerSrc: ["'self'", 'blob:'],
+        fontSrc: ["'self'", 'data:'],
+        objectSrc: ["'none'"],
+        baseUri: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('permissions-policy', 'camera=(), microphone=(), geolocation=()');
+  });
+  await app.register(cors, {
+    origin: config.corsOrigins,
+    credentials: true,
+    methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+    allowedHeaders: ['Origin', 'Content-Type', 'X-Workspace-ID', 'Authorization'],
+    // Requests without an Origin are no browser's cross-site requests.
+    strictPreflight: false,
+  });
+  if (config.rateLimit === 0) {
+    app.addHook('onSend', async (_request, reply) => void reply.header('x-ratelimit-limit', 'unlimited'));
+    return;
+  }
+  const buckets = createBuckets(auth.bearerOf);
+  await app.register(rateLimit, {
+    max: config.rateLimit,
+    timeWindow: 60_000,
+    keyGenerator: (request) => buckets.keyFor(request),
+    allowList: (request) => UNLIMITED.has(request.url.split('?')[0] ?? ''),
+    errorResponseBuilder: (_request, { ttl }) =>
+      ({
+        statusCode: 429,
+        error: 'too many requests',
+        code: 'rate_limited',
+        retry_after: Math.ceil(ttl / 1000),
+      }) as never,
+  });
+  app.addHook('preHandler', async (request) => {
+    if (request.principal && request.principal.kind !== 'anonymous') buckets.remember(request);
+  });
+}

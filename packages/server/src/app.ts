@@ -169,7 +169,7 @@ export async function createPlatform({
     onDelivered: (message) => delegation.onCalleeReply(message),
   });
   const delegation: Delegation = createDelegation({ db, config, events, workspaces, activity, messaging, log, clock });
-  const files = createFiles({ workspaces, outbound, inboundSecrets: registry.inboundSecrets, log });
+  const files = createFiles({ workspaces, outbound, log });
   const supervisor = createSupervisor(
     listLoops({ db, config, events, auth, provisioning, org, activity, registry, messaging, delegation }),
     { db, clock, log, instanceId },

@@ -1,0 +1,183 @@
+// SQL of the activity log: one insert for many rows, reads by cursor. `seq` rises in commit order within a workspace.
+
+import type { ActivityQuery } from '@molecule/contract';
+import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Tables } from '../platform/db/index.ts';
+
+export type Executor = Kysely<Tables> | Transaction<Tables>;
+
+export interface NewActivity {
+  workspaceId: string;
+  type: string;
+  sourceId?: string | null;
+  targetId?: string | null;
+  /** Who sent it when that is no workspace: `system:cron`, `channel:…`. */
+  origin?: string | null;
+  messageId?: string | null;
+  metadata?: unknown;
+  method?: string | null;
+  summary?: string | null;
+  requestBody?: unknown;
+  responseBody?: unknown;
+  toolTrace?: unknown;
+  durationMs?: number | null;
+  status?: string;
+  errorDetail?: string | null;
+  /** A poll-mode agent still has to read it. */
+  inbox?: boolean;
+  answeredAt?: Date | null;
+}
+
+export interface StoredActivity {
+  id: string;
+  seq: number;
+  workspace_id: string;
+  activity_type: string;
+  source_id: string | null;
+  target_id: string | null;
+  origin: string | null;
+  message_id: string | null;
+  metadata: unknown;
+  method: string | null;
+  summary: string | null;
+  request_body: unknown;
+  response_body: unknown;
+  tool_trace: unknown;
+  duration_ms: number | null;
+  status: string;
+  error_detail: string | null;
+  inbox: boolean;
+  injected_at: Date | null;
+  answered_at: Date | null;
+  created_at: Date;
+}
+
+export interface InsertedActivity {
+  id: string;
+  created_at: Date;
+}
+
+/**
+ * Inserts many rows in one statement, in their order. Each workspace's lock is held to the commit, in the order of ids so
+ * that two flushes never wait for each other in a circle.
+ */
+export async function insertRows(db: Executor, rows: readonly NewActivity[]): Promise<InsertedActivity[]> {
+  const values = rows.map((row) => ({
+    workspace_id: row.workspaceId,
+    activity_type: row.type,
+    source_id: row.sourceId ?? null,
+    target_id: row.targetId ?? null,
+    origin: row.origin ?? null,
+    message_id: row.messageId ?? null,
+    metadata: row.metadata ?? null,
+    method: row.method ?? null,
+    summary: row.summary ?? null,
+    request_body: row.requestBody ?? null,
+    response_body: row.responseBody ?? null,
+    tool_trace: row.toolTrace ?? null,
+    duration_ms: row.durationMs === undefined || row.durationMs === null ? null : Math.round(row.durationMs),
+    status: row.status ?? 'ok',
+    error_detail: row.errorDetail ?? null,
+    inbox: row.inbox ?? false,
+    answered_at: row.answeredAt?.toISOString() ?? null,
+  }));
+  // jsonb cannot hold NUL characters; agents' texts may.
+  const text = JSON.stringify(values).replaceAll('\\u0000', '');
+  const result = await sql<InsertedActivity>`
+    with fresh as (
+      select * from rows from (jsonb_to_recordset(${text}::jsonb) as (
+        workspace_id uuid, activity_type text, source_id uuid, target_id uuid, origin text, message_id text, metadata jsonb, method text, summary text,
+        request_body jsonb, response_body jsonb, tool_trace jsonb, duration_ms int, status text, error_detail text, inbox boolean, answered_at timestamptz
+      )) with ordinality as f (workspace_id, activity_type, source_id, target_id, origin, message_id, metadata, method, summary,
+        request_body, response_body, tool_trace, duration_ms, status, error_detail, inbox, answered_at, place)
+    ), locked as materialized (
+      select pg_advisory_xact_lock(7236003, hashtext(id)) from (select distinct workspace_id::text as id from fresh order by 1) w
+    ), ordered as (
+      select f.* from fresh f, (select count(*) from locked) l order by f.place
+    )
+    insert into activity_logs (workspace_id, activity_type, source_id, target_id, origin, message_id, metadata, method, summary,
+      request_body, response_body, tool_trace, duration_ms, status, error_detail, inbox, answered_at)
+    select workspace_id, activity_type, source_id, target_id, origin, message_id, nullif(metadata, 'null'), method, summary,
+      nullif(request_body, 'null'), nullif(response_body, 'null'), nullif(tool_trace, 'null'), duration_ms, status, error_detail, inbox, answered_at
+    from ordered
+    returning id, created_at
+  `.execute(db);
+  return result.rows;
+}
+
+export type Cursor = { seq: number } | 'gone' | null;
+
+/** Looked up within the workspace only, so that a foreign id tells nothing. */
+export async function findCursor(db: Executor, workspaceId: string, id: string): Promise<number | null> {
+  const row = await db
+    .selectFrom('activity_logs')
+    .select('seq')
+    .where('workspace_id', '=', workspaceId)
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row?.seq ?? null;
+}
+
+export async function listRows(
+  db: Executor,
+  workspaceId: string,
+  query: ActivityQuery,
+  afterSeq: number | null,
+): Promise<StoredActivity[]> {
+  const peer = query.peer_id ?? null;
+  const conditions = [sql`workspace_id = ${workspaceId}`];
+  if (query.type) conditions.push(sql`activity_type = ${query.type}`);
+  if (query.source === 'canvas') conditions.push(sql`source_id is null`);
+  if (query.source === 'agent') conditions.push(sql`source_id is not null`);
+  if (query.since_secs) conditions.push(sql`created_at > now() - make_interval(secs => ${query.since_secs})`);
+  if (query.before_ts) conditions.push(sql`created_at < ${query.before_ts}::timestamptz`);
+  if (afterSeq !== null) conditions.push(sql`seq > ${afterSeq}`);
+  const where = sql.join(conditions, sql` and `);
+  const order = afterSeq === null ? sql`seq desc` : sql`seq`;
+  // Two index scans of at most `limit` rows each; an OR over both columns would read the whole workspace.
+  const from =
+    peer === null
+      ? sql`(select * from activity_logs where ${where} order by ${order} limit ${query.limit}) rows`
+      : sql`((select * from activity_logs where ${where} and source_id = ${peer} order by ${order} limit ${query.limit})
+          union (select * from activity_logs where ${where} and target_id = ${peer} order by ${order} limit ${query.limit})) rows`;
+  const result = await sql<StoredActivity>`select * from ${from} order by ${order} limit ${query.limit}`.execute(db);
+  return result.rows;
+}
+
+/** The agent's own cursor moved to `seq`: every inbox row up to there is in a turn (receipts, chapter 20 §3.1). */
+export async function markInjected(
+  db: Executor,
+  workspaceId: string,
+  seq: number,
+): Promise<{ id: string; message_id: string | null; injected_at: Date }[]> {
+  const result = await sql<{ id: string; message_id: string | null; injected_at: Date }>`
+    update activity_logs set injected_at = now() where workspace_id = ${workspaceId} and inbox and injected_at is null and seq <= ${seq} returning id, message_id, injected_at
+  `.execute(db);
+  return result.rows;
+}
+
+/** Deletes in bounded batches; unread inbox rows stay thirty days. */
+export async function deleteOld(db: Executor, days: number, limit: number): Promise<number> {
+  const result = await sql`
+    delete from activity_logs where id in (
+      select id from activity_logs
+      where created_at < now() - make_interval(days => ${days}) and (not inbox or injected_at is not null or created_at < now() - interval '30 days')
+      order by created_at limit ${limit}
+    ) returning id
+  `.execute(db);
+  return result.rows.length;
+}
+
+/** Busy seats without any activity for ten minutes: their count is a leftover (chapter 20 §8). */
+export async function resetPhantomBusy(db: Executor, limit: number): Promise<string[]> {
+  const result = await sql<{ id: string }>`
+    update workspaces set active_tasks = 0, current_task = '' where id in (
+      select w.id from workspaces w
+      where w.active_tasks > 0 and w.status in ('online', 'degraded')
+        and not exists (select 1 from activity_logs a where a.workspace_id = w.id and a.created_at > now() - interval '10 minutes')
+        and w.status_changed_at < now() - interval '10 minutes'
+      limit ${limit}
+    ) returning id
+  `.execute(db);
+  return result.rows.map((row) => row.id);
+}

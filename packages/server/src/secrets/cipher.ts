@@ -1,0 +1,73 @@
+// Encryption of secrets at rest: AES-256-GCM, a 12-byte nonce before ciphertext and tag, a version per row (chapter 30 §6.8).
+
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Config, ConfigError } from '../config.ts';
+import type { Logger } from '../platform/log.ts';
+
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const PLAIN = 0;
+const GCM = 1;
+
+export interface Cipher {
+  encrypt(text: string): { encrypted_value: Buffer; encryption_version: number };
+  /** @throws Error for an unknown version or a value this key did not write. */
+  decrypt(value: Buffer, version: number): string;
+}
+
+function parseKey(text: string): Buffer | null {
+  if (Buffer.byteLength(text) === KEY_BYTES) return Buffer.from(text);
+  const decoded = Buffer.from(text, 'base64');
+  return decoded.length === KEY_BYTES ? decoded : null;
+}
+
+/** From the environment, else the data directory's key file, made at the first start. @throws ConfigError for a key of the wrong length. */
+export function resolveKey(config: Config, log: Logger): Buffer {
+  const hint = 'SECRETS_ENCRYPTION_KEY=$(openssl rand -base64 32) npm start';
+  if (config.secretsKey) {
+    const key = parseKey(config.secretsKey);
+    if (!key) throw new ConfigError('SECRETS_ENCRYPTION_KEY must be 32 bytes, raw or base64', hint);
+    return key;
+  }
+  const path = join(config.dataDir, 'secrets-key');
+  if (existsSync(path)) {
+    const key = parseKey(readFileSync(path, 'utf8').trim());
+    if (!key)
+      throw new ConfigError(
+        `${path} does not hold a key of 32 bytes`,
+        'restore the file from a backup: secrets saved with it cannot be read otherwise',
+      );
+    return key;
+  }
+  const key = randomBytes(KEY_BYTES);
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const file = openSync(path, 'wx', 0o600);
+  writeSync(file, key.toString('base64'));
+  closeSync(file);
+  log.info({ path }, 'generated a key for secrets');
+  return key;
+}
+
+export function createCipher(key: Buffer): Cipher {
+  return {
+    encrypt(text) {
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce);
+      const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+      return { encrypted_value: Buffer.concat([nonce, body, cipher.getAuthTag()]), encryption_version: GCM };
+    },
+    decrypt(value, version) {
+      if (version === PLAIN) return value.toString('utf8');
+      if (version !== GCM) throw new Error(`encryption version ${version} is not known`);
+      const decipher = createDecipheriv('aes-256-gcm', key, value.subarray(0, NONCE_BYTES));
+      decipher.setAuthTag(value.subarray(value.length - TAG_BYTES));
+      return Buffer.concat([
+        decipher.update(value.subarray(NONCE_BYTES, value.length - TAG_BYTES)),
+        decipher.final(),
+      ]).toString('utf8');
+    },
+  };
+}

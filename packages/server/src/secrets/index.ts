@@ -1,0 +1,169 @@
+// Secrets: encrypted at rest, written by people, read by the agents they are for (chapter 10 §2.3). Values never leave by a list.
+
+import { secretKey, secretRoutes } from '@molecule/contract';
+import type { FastifyInstance } from 'fastify';
+import type { Transaction } from 'kysely';
+import type { Config } from '../config.ts';
+import type { Database, Tables } from '../platform/db/index.ts';
+import { invalid, notFound, PlatformError } from '../platform/errors.ts';
+import { type Authorize, answer, mount } from '../platform/http.ts';
+import type { Logger } from '../platform/log.ts';
+import type { Workspaces } from '../workspaces/index.ts';
+import { createCipher, resolveKey } from './cipher.ts';
+import { defaultModel } from './models.ts';
+import * as store from './store.ts';
+
+export { defaultModel } from './models.ts';
+
+/** Set by the platform itself for every agent; a secret of that name would break it. */
+const RESERVED =
+  /^(WORKSPACE_ID|WORKSPACE_CONFIG_PATH|CONFIGS_DIR|PLATFORM_URL|MOLECULE_.*|PORT|HOME|PATH|TIER|PLUGINS_DIR|PYTHONPATH|NODE_OPTIONS|ADMIN_TOKEN|DATABASE_URL|SECRETS_ENCRYPTION_KEY|DELEGATION_RESULTS_FILE|PARENT_ID)$/;
+const MODEL_KEY = 'MODEL_PROVIDER';
+
+export interface Secrets {
+  /** Decrypted, workspace over global. @throws SecretsUnreadableError naming the keys. */
+  merged(id: string): Promise<Record<string, string>>;
+  /** Names of global secrets with a value that can be read and is not empty. */
+  globalKeys(): Promise<string[]>;
+  saveMany(trx: Transaction<Tables>, id: string, values: Record<string, string>): Promise<void>;
+  readModel(id: string, runtime: string): Promise<{ model: string; source: 'workspace_secrets' | 'default' }>;
+  saveModel(id: string, model: string): Promise<void>;
+  mount(app: FastifyInstance, authorize: Authorize): void;
+}
+
+export class SecretsUnreadableError extends Error {
+  /** `global:KEY` or `workspace:KEY`. */
+  readonly failedKeys: string[];
+  constructor(failedKeys: string[]) {
+    super('secrets cannot be decrypted');
+    this.failedKeys = failedKeys;
+  }
+}
+
+export interface SecretsDeps {
+  db: Database;
+  config: Config;
+  workspaces: Workspaces;
+  log: Logger;
+  /** Coalesced; workspaces that are not running are left alone by the dispatcher. */
+  restart(ids: string[]): void;
+}
+
+export async function createSecrets({ db, config, workspaces, log, restart }: SecretsDeps): Promise<Secrets> {
+  const cipher = createCipher(resolveKey(config, log));
+
+  function assertKey(key: string): void {
+    if (!secretKey.safeParse(key).success)
+      throw invalid('key', 'must be an environment variable name of at most 128 characters');
+    if (RESERVED.test(key)) throw invalid('key', `${key} is set by the platform`);
+  }
+
+  async function assertLive(id: string): Promise<void> {
+    const facts = await workspaces.facts(id);
+    if (!facts || facts.status === 'removed') throw notFound('workspace');
+  }
+
+  async function merged(id: string): Promise<Record<string, string>> {
+    const values: Record<string, string> = {};
+    const failed: string[] = [];
+    for (const row of await store.listMerged(db.kysely, id)) {
+      try {
+        values[row.key] = cipher.decrypt(row.encrypted_value, row.encryption_version);
+      } catch (error) {
+        log.error({ err: error, key: row.key, scope: row.scope }, 'a secret cannot be decrypted');
+        failed.push(`${row.scope}:${row.key}`);
+      }
+    }
+    if (failed.length > 0) throw new SecretsUnreadableError(failed);
+    return values;
+  }
+
+  async function saveWorkspace(id: string, key: string, value: string) {
+    assertKey(key);
+    await assertLive(id);
+    await store.upsertWorkspace(db.kysely, id, { key, ...cipher.encrypt(value) });
+    restart([id]);
+    return { status: 'saved' as const, key };
+  }
+
+  async function saveGlobal(key: string, value: string) {
+    assertKey(key);
+    await store.upsertGlobal(db.kysely, { key, ...cipher.encrypt(value) });
+    restart(await store.listReached(db.kysely, key));
+    return { status: 'saved' as const, key, scope: 'global' as const };
+  }
+
+  const show = (row: store.StoredSecret) => ({
+    key: row.key,
+    has_value: true as const,
+    scope: row.scope,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+  });
+
+  return {
+    merged,
+    async globalKeys() {
+      const rows = await store.listGlobal(db.kysely);
+      return rows
+        .filter((row) => cipher.decrypt(row.encrypted_value, row.encryption_version) !== '')
+        .map((row) => row.key);
+    },
+    async saveMany(trx, id, values) {
+      for (const [key, value] of Object.entries(values)) {
+        assertKey(key);
+        await store.upsertWorkspace(trx, id, { key, ...cipher.encrypt(value) });
+      }
+    },
+    async readModel(id, runtime) {
+      const rows = await store.listMerged(db.kysely, id);
+      const row = rows.find(({ key, scope }) => key === MODEL_KEY && scope === 'workspace');
+      return row
+        ? { model: cipher.decrypt(row.encrypted_value, row.encryption_version), source: 'workspace_secrets' }
+        : { model: defaultModel(runtime), source: 'default' };
+    },
+    async saveModel(id, model) {
+      if (model === '') await store.deleteWorkspace(db.kysely, id, MODEL_KEY);
+      else await store.upsertWorkspace(db.kysely, id, { key: MODEL_KEY, ...cipher.encrypt(model) });
+      restart([id]);
+    },
+    mount: (app, authorize) =>
+      mount(
+        app,
+        secretRoutes,
+        {
+          listSecrets: async ({ params }) => {
+            await assertLive(params.id);
+            return (await store.listMerged(db.kysely, params.id)).map(show);
+          },
+          getSecretValues: async ({ params }) => {
+            try {
+              return answer(200, await merged(params.id), { 'cache-control': 'no-store' });
+            } catch (error) {
+              if (error instanceof SecretsUnreadableError)
+                throw new PlatformError('secrets_unreadable', 'stored secrets cannot be decrypted', {
+                  failed_keys: error.failedKeys,
+                });
+              throw error;
+            }
+          },
+          saveSecret: async ({ params, body }) => await saveWorkspace(params.id, body.key, body.value),
+          putSecret: async ({ params, body }) => await saveWorkspace(params.id, body.key, body.value),
+          deleteSecret: async ({ params }) => {
+            if (!(await store.deleteWorkspace(db.kysely, params.id, params.key))) throw notFound('secret');
+            restart([params.id]);
+            return { status: 'deleted' as const, key: params.key };
+          },
+          listGlobalSecrets: async () => (await store.listGlobal(db.kysely)).map(show),
+          saveGlobalSecret: async ({ body }) => await saveGlobal(body.key, body.value),
+          putGlobalSecret: async ({ body }) => await saveGlobal(body.key, body.value),
+          deleteGlobalSecret: async ({ params }) => {
+            if (!(await store.deleteGlobal(db.kysely, params.key))) throw notFound('secret');
+            restart(await store.listReached(db.kysely, params.key));
+            return { status: 'deleted' as const, key: params.key, scope: 'global' as const };
+          },
+        },
+        authorize,
+      ),
+  };
+}

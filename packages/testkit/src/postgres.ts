@@ -1,0 +1,76 @@
+// A PostgreSQL server of its own for tests: Debian's binaries in a temporary folder, no sync, a free port, gone afterwards.
+// `MOLECULE_TEST_POSTGRES_URL` names a server to use instead; only the databases made here are touched.
+
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+
+const BIN = '/usr/lib/postgresql/15/bin';
+
+export interface TestPostgres {
+  adminUrl: string;
+  /** @returns the URL of a new, empty database. */
+  createDatabase(template?: string): Promise<string>;
+  stop(): Promise<void>;
+}
+
+async function findFreePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** PostgreSQL refuses to run as root, so root runs it as the system's own user. */
+function runAsPostgres(command: string[], cwd: string): void {
+  const asRoot = process.getuid?.() === 0;
+  const [file = '', ...args] = asRoot
+    ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', ...command]
+    : command;
+  execFileSync(file, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+function connectTo(adminUrl: string, stop: () => Promise<void>): TestPostgres {
+  return {
+    adminUrl,
+    async createDatabase(template) {
+      const name = `test_${randomUUID().replaceAll('-', '')}`;
+      const admin = new pg.Client(adminUrl);
+      await admin.connect();
+      await admin.query(`create database ${name}${template ? ` template ${template}` : ''}`);
+      await admin.end();
+      const url = new URL(adminUrl);
+      url.pathname = `/${name}`;
+      return url.href;
+    },
+    stop,
+  };
+}
+
+export async function startPostgres(): Promise<TestPostgres> {
+  const given = process.env.MOLECULE_TEST_POSTGRES_URL;
+  if (given) return connectTo(given, async () => {});
+  const folder = mkdtempSync(join(tmpdir(), 'molecule-postgres-'));
+  if (process.getuid?.() === 0) {
+    const uid = Number(execFileSync('id', ['-u', 'postgres']).toString());
+    const gid = Number(execFileSync('id', ['-g', 'postgres']).toString());
+    chownSync(folder, uid, gid);
+  }
+  const data = join(folder, 'data');
+  const port = await findFreePort();
+  runAsPostgres(
+    [join(BIN, 'initdb'), '-D', data, '-A', 'trust', '-U', 'postgres', '--no-sync', '-E', 'UTF8', '--locale=C'],
+    folder,
+  );
+  const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder} -c fsync=off -c max_connections=300`;
+  runAsPostgres([join(BIN, 'pg_ctl'), '-D', data, '-w', '-l', join(folder, 'log'), 'start', '-o', settings], folder);
+  return connectTo(`postgres://postgres@127.0.0.1:${port}/postgres`, async () => {
+    runAsPostgres([join(BIN, 'pg_ctl'), '-D', data, '-m', 'immediate', 'stop'], folder);
+    rmSync(folder, { recursive: true, force: true });
+  });
+}

@@ -54,6 +54,7 @@ function applyProvisioning(
   model: LiveModel,
   frame: EventFrame,
   payload: EventPayload<'WORKSPACE_PROVISIONING'>,
+  nowMs: number,
 ): LiveModel {
   const id = frame.workspace_id;
   const parent = payload.parent_id ? model.nodes[payload.parent_id] : undefined;
@@ -82,16 +83,15 @@ function applyProvisioning(
   const { [id]: early = [], ...waiting } = model.waiting;
   const node = { ...nodeFromEvent(id, frame.timestamp, identity), ...starting, stamps: { status: frame.timestamp } };
   const known: LiveModel = { ...model, nodes: { ...model.nodes, [id]: node }, order: [...model.order, id], waiting };
-  return early.reduce(applyEvent, known);
+  return early.reduce((now, event) => applyEvent(now, event, nowMs), known);
 }
 
 /** Children that are still there move up to the parent of the removed one. */
-function applyRemoved(model: LiveModel, frame: EventFrame): LiveModel {
-  const id = frame.workspace_id;
+export function removeNode(model: LiveModel, id: string, nowMs: number): LiveModel {
   const gone = model.nodes[id];
   const { [id]: _waiting, ...waiting } = model.waiting;
   const { [id]: _write, ...writes } = model.writes;
-  const tombstones = { ...model.tombstones, [id]: Date.parse(frame.timestamp) };
+  const tombstones = { ...model.tombstones, [id]: nowMs };
   if (!gone) return { ...model, waiting, writes, tombstones };
   const nodes: Record<string, WorkspaceNode> = {};
   for (const [other, node] of Object.entries(model.nodes)) {
@@ -101,10 +101,11 @@ function applyRemoved(model: LiveModel, frame: EventFrame): LiveModel {
   return { nodes, order: model.order.filter((other) => other !== id), waiting, writes, tombstones };
 }
 
-export function applyEvent(model: LiveModel, frame: EventFrame): LiveModel {
+/** @param nowMs this browser's clock, for tombstones. */
+export function applyEvent(model: LiveModel, frame: EventFrame, nowMs: number): LiveModel {
   switch (frame.event) {
     case 'WORKSPACE_PROVISIONING':
-      return applyProvisioning(model, frame, frame.payload);
+      return applyProvisioning(model, frame, frame.payload, nowMs);
     case 'WORKSPACE_ONLINE':
       return moveTo(model, frame, 'online', (node) => ({
         url: frame.payload.url ?? node.url,
@@ -131,7 +132,7 @@ export function applyEvent(model: LiveModel, frame: EventFrame): LiveModel {
     case 'WORKSPACE_PROVISION_FAILED':
       return moveTo(model, frame, 'failed', () => ({ ...IDLE, last_sample_error: frame.payload.error }));
     case 'WORKSPACE_REMOVED':
-      return applyRemoved(model, frame);
+      return removeNode(model, frame.workspace_id, nowMs);
     case 'WORKSPACE_MOVED':
       return touch(model, frame, 'place', () => ({ parent_id: frame.payload.parent_id }));
     case 'WORKSPACE_HEARTBEAT':

@@ -24,5 +24,5 @@ export function mergeSnapshot(model: LiveModel, snapshot: Snapshot, nowMs: numbe
     order.push(row.id);
   }
   const merged: LiveModel = { nodes, order, tombstones, waiting: {}, writes: model.writes };
-  return snapshot.framesSince.reduce(applyEvent, merged);
+  return snapshot.framesSince.reduce((now, frame) => applyEvent(now, frame, nowMs), merged);
 }

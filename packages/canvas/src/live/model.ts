@@ -1,7 +1,7 @@
 // The client's picture of the organisation and the pure functions that move it: `snapshot + applyEvent*`.
 // Owns no I/O, no timers, no React.
 
-import type { WorkspaceView } from '@molecule/contract';
+import type { EventFrame, WorkspaceView } from '@molecule/contract';
 
 /** Fields that move together; an event older than the last one of its group is ignored. */
 export type FieldGroup = 'status' | 'tasks' | 'task' | 'card' | 'place';
@@ -25,7 +25,7 @@ export interface LiveModel {
   /** Removed ids → when (ms); a list fetched earlier cannot bring them back for a while. */
   readonly tombstones: Readonly<Record<string, number>>;
   /** Events of workspaces not known yet, by id. */
-  readonly waiting: Readonly<Record<string, readonly import('@molecule/contract').EventFrame[]>>;
+  readonly waiting: Readonly<Record<string, readonly EventFrame[]>>;
   readonly writes: Readonly<Record<string, LocalWrite>>;
 }
 

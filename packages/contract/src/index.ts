@@ -15,4 +15,5 @@ export * from './registry.ts';
 export * from './route.ts';
 export * from './routes.ts';
 export * from './secrets.ts';
+export * from './stream.ts';
 export * from './workspaces.ts';

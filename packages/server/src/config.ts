@@ -57,19 +57,17 @@ export interface Config {
   logLevel: string;
   /** Model keys found in the environment: handed to agents of the process backend like global secrets. */
   modelEnvironment: Readonly<Record<string, string>>;
-  /** What a workload of the process backend inherits: search path, locale, time zone, temporary directory, proxies. Nothing else. */
-  hostEnvironment: Readonly<Record<string, string>>;
-  /** Path, locale, time zone and proxies of this process: what a child process may inherit. */
-  baseEnvironment: Readonly<Record<string, string | undefined>>;
+  /** Path, locale, time zone, temporary directory and proxies of this process: all that a child process inherits. */
+  baseEnvironment: Readonly<Record<string, string>>;
   /** Settings that were unusable and what was used instead; logged at boot. */
   warnings: string[];
 }
 
 const MODEL_VARIABLE =
   /^(ANTHROPIC|OPENAI|OPENROUTER|GROQ|CEREBRAS|QIANFAN|GOOGLE_GENAI|GEMINI|OLLAMA|XAI|DEEPSEEK|MISTRAL|MINIMAX|GLM|KIMI|QWEN)_(API_KEY|BASE_URL)$/;
-/** Chapter 10 §7.5: the environment of a workload is built from scratch out of these and what the platform adds. */
+/** Chapter 10 §7.5: the environment of a workload is built from scratch out of these (and the certificates a proxy needs). */
 const HOST_VARIABLE =
-  /^(PATH|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|HTTP_PROXY|HTTPS_PROXY|ALL_PROXY|NO_PROXY|http_proxy|https_proxy|all_proxy|no_proxy)$/;
+  /^(PATH|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|HTTP_PROXY|HTTPS_PROXY|ALL_PROXY|NO_PROXY|http_proxy|https_proxy|all_proxy|no_proxy|SSL_CERT_FILE|NODE_EXTRA_CA_CERTS)$/;
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
 
 export function isLoopbackHost(host: string): boolean {
@@ -152,7 +150,9 @@ export function isModelVariable(name: string): boolean {
 
 function pickVariables(env: Environment, wanted: RegExp): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => wanted.test(entry[0]) && Boolean(entry[1]?.trim())),
+    Object.entries(env).filter(
+      (entry): entry is [string, string] => wanted.test(entry[0]) && Boolean(entry[1]?.trim()),
+    ),
   );
 }
 
@@ -225,8 +225,7 @@ export function readConfig(env: Environment = process.env): Config {
     agentEmailDomain: text(env, 'MOLECULE_AGENT_EMAIL_DOMAIN') ?? 'agents.molecule.local',
     logLevel: text(env, 'LOG_LEVEL') ?? 'info',
     modelEnvironment: Object.freeze(pickVariables(env, MODEL_VARIABLE)),
-    hostEnvironment: Object.freeze(pickVariables(env, HOST_VARIABLE)),
-    baseEnvironment: env.PATH === undefined ? process.env : env,
+    baseEnvironment: Object.freeze(pickVariables(env.PATH === undefined ? process.env : env, HOST_VARIABLE)),
     warnings,
   };
   return Object.freeze(config);

@@ -13,6 +13,8 @@ const ORPHAN_MS = 2_000;
 const HIDDEN_MS = 300_000;
 const OFFLINE_AFTER_MS = 60_000;
 const OPEN_WITHIN_MS = 1_500;
+const HEARD_STEP_MS = 5_000;
+const CONNECTING_MS = 5_000;
 
 export interface ConnectionHooks {
   /** Whether the session still stands; `false` ends the connection (the caller shows the login page). */
@@ -36,7 +38,11 @@ let batchTimer: number | undefined;
 /** Frames since the running fetch began, to be applied over its result. */
 let recorded: EventFrame[] | null = null;
 
-const heard = () => setConnection({ lastContactAt: Date.now() });
+/** Coarse on purpose: a new object per frame would re-render everything that shows the connection. */
+function heard(): void {
+  const now = Date.now();
+  if (now - useLive.getState().connection.lastContactAt > HEARD_STEP_MS) setConnection({ lastContactAt: now });
+}
 
 async function fetchList(): Promise<void> {
   const askedAt = Date.now();
@@ -120,6 +126,8 @@ function tick(): void {
     }
     return;
   }
+  if (connection.state === 'connecting' && now - connection.since > CONNECTING_MS)
+    setConnection({ state: 'reconnecting', since: now });
   if (connection.state === 'reconnecting' && now - connection.since > OFFLINE_AFTER_MS) setConnection({ state: 'offline' });
   if (now - fetchedAt >= POLL_MS) void rehydrate();
 }

@@ -1,29 +1,18 @@
 // What the platform asks of whatever runs the workloads (chapter 10 §7.1). One file per backend implements it.
 // Owns the shapes only; when to start, stop or give up is the dispatcher's business.
 
-/** A file under the workload's config directory; `path` is relative to it. */
-export interface ConfigFile {
-  path: string;
-  content: string | Buffer;
-  /** Credentials are 0600; everything else 0644. */
-  secret?: boolean;
-}
-
-export interface StartSpec {
+export interface WorkloadSpec {
   id: string;
   name: string;
   tier: number;
-  /** What the backend cannot know: secrets, names, model keys. The backend adds addresses and paths, which cannot be overridden. */
-  env: Readonly<Record<string, string>>;
-  /** Absolute host directory that replaces the workload's own `/workspace`; null = its own. */
+  /** Host directory that replaces the workload's own `/workspace`; null = its own. */
   workspaceDir: string | null;
-  /** Config files and credentials, in place before the workload runs. */
-  files: readonly ConfigFile[];
-  /**
-   * Stores the address the workload will answer at. Called before the workload can register, and again when the address
-   * had to change; a rejection ends the start.
-   */
-  publish(url: string): Promise<void>;
+  /** Secrets, names and addresses. Paths are the backend's, and cannot be overridden. */
+  env: Record<string, string>;
+  /** Written into the config directory before the start; paths are relative to it. */
+  files: Record<string, string>;
+  authToken: string;
+  inboundSecret: string;
 }
 
 /** A workload ended without being asked to. */
@@ -31,51 +20,52 @@ export interface WorkloadExit {
   id: string;
   code: number | null;
   signal: string | null;
-  uptimeMs: number;
-  /** What it said last, for a person; empty when it said nothing. */
+  /** What a person can act on; never empty. */
   reason: string;
 }
 
-export interface RunningReport {
+export interface Running {
   running: boolean;
-  /** Set when the backend is not sure: `running` is then true, and nobody may act destructively. */
+  /** The backend is not sure: nobody may act destructively on this answer. */
   error?: Error;
-}
-
-export interface LogTail {
-  lines: string[];
-  truncated: boolean;
 }
 
 export interface Backend {
   readonly name: string;
-  /** Rejects when the workload could not be launched. */
-  start(spec: StartSpec): Promise<void>;
+  /** @returns where the workload will answer. Rejects when it could not be launched. */
+  start(spec: WorkloadSpec): Promise<{ url: string }>;
   /** Absent, never started and already stopping are success; rejects only when the workload may still run. */
   stop(id: string): Promise<void>;
-  isRunning(id: string): Promise<RunningReport>;
+  isRunning(id: string): Promise<Running>;
   /** A file of the workload's config directory; null when it is not there. */
-  readConfig(id: string, path: string): Promise<string | null>;
-  writeConfig(id: string, files: readonly ConfigFile[]): Promise<void>;
+  readConfigFile(id: string, path: string): Promise<string | null>;
   /** Null when the backend keeps no log. */
-  readLog(id: string, lines: number): Promise<LogTail | null>;
-  /** Ids of the workspaces that have something here: a process, a directory. */
-  listManaged(): Promise<string[]>;
-  /** Deletes what the workload stored here. Only after `stop` succeeded. */
-  removeVolume(id: string): Promise<void>;
-  /** Takes over what an earlier platform process left running, and ends what it cannot name. */
-  adopt(): Promise<{ adopted: number; reaped: number }>;
-  /** One cheap pass: exits no event tells of, log rotation. */
-  supervise(): Promise<void>;
-  onExit(listener: (exit: WorkloadExit) => void): void;
+  readLog(id: string, lines: number): Promise<{ lines: string[]; truncated: boolean } | null>;
+  /** Deletes what the workload stored. Only after a successful stop. */
+  removeVolumes(id: string): Promise<void>;
+  /** Takes over what an earlier platform process left running; what `isKnown` denies is ended. @returns the ids kept. */
+  adopt(isKnown: (id: string) => Promise<boolean>): Promise<string[]>;
   /** Ends every workload. */
   shutdown(): Promise<void>;
 }
 
-/** The answer of a backend that is not wired: an error, so it never means "dead". */
+/** What an unwired backend answers where it would have to act: an error, so it never means "dead". */
 export class NoBackendError extends Error {
   constructor() {
     super('no provisioning backend is configured');
     this.name = 'NoBackendError';
   }
 }
+
+/** `MOLECULE_PROVISIONER=none`. */
+export const noBackend: Backend = {
+  name: 'none',
+  start: () => Promise.reject(new NoBackendError()),
+  stop: async () => {},
+  isRunning: async () => ({ running: false, error: new NoBackendError() }),
+  readConfigFile: async () => null,
+  readLog: async () => null,
+  removeVolumes: async () => {},
+  adopt: async () => [],
+  shutdown: async () => {},
+};

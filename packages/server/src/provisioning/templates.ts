@@ -6,44 +6,68 @@ import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { parse } from 'yaml';
 import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
-import type { ConfigFile } from './backend.ts';
 
 const MOST_FILES = 2_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 
-const refuse = (message: string) => new PlatformError('invalid_template', message, { field: 'template' });
+/** What a template says of itself. */
+export interface TemplateConfig {
+  runtime?: string;
+  model?: string;
+  tier?: number;
+}
+
+export interface Templates {
+  /** Empty when the folder is not there. @throws invalid_template */
+  read(name: string): TemplateConfig;
+  /** Files of the named template, else of `<runtime>-default`, else of `<runtime>`; null when none has a `config.yaml`. */
+  findFiles(name: string | null, runtime: string): Record<string, string> | null;
+  /** The largest `provision_timeout_seconds` any template declares for the runtime. */
+  provisionTimeoutMs(runtime: string): number | undefined;
+}
+
+export interface ParsedConfig extends TemplateConfig {
+  requiredEnv: string[];
+  provisionTimeoutSeconds: number | null;
+}
+
+const isInside = (root: string, path: string) => {
+  const way = relative(root, path);
+  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+};
 
 /**
- * A path from outside, resolved under `root` and followed through symbolic links.
+ * A path from outside, under `root` with links followed.
  * @returns null when it is empty, absolute or leaves the root; a path that does not exist is judged by its text.
  */
 export function resolveInside(root: string, path: string): string | null {
   if (path.trim() === '' || isAbsolute(path) || path.includes('\0')) return null;
   const target = resolve(root, path);
-  const isInside = (base: string, candidate: string) => {
-    const way = relative(base, candidate);
-    return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-  };
   if (!isInside(resolve(root), target)) return null;
   if (!existsSync(target)) return target;
   const real = realpathSync(target);
   return isInside(realpathSync(root), real) ? real : null;
 }
 
-/** Every regular file below a folder; hidden files and links stay behind. @throws invalid_template for a folder beyond the limits. */
-export function listFolderFiles(folder: string): ConfigFile[] {
-  const files: ConfigFile[] = [];
+/** Every text file below a folder by its relative path; hidden files and links stay behind. @throws invalid_template beyond the limits. */
+export function readTextFiles(folder: string): Record<string, string> {
+  const files: Record<string, string> = {};
+  let count = 0;
   let bytes = 0;
-  const walk = (path: string) => {
-    for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => a.name.localeCompare(b.name))) {
+  const walk = (path: string): void => {
+    for (const entry of readdirSync(path, { withFileTypes: true })) {
       if (entry.name.startsWith('.')) continue;
       const full = join(path, entry.name);
       if (entry.isDirectory()) walk(full);
       else if (entry.isFile()) {
+        count += 1;
         bytes += statSync(full).size;
-        if (files.length >= MOST_FILES || bytes > MOST_BYTES)
-          throw refuse(`a template folder may hold ${MOST_FILES} files and ${MOST_BYTES / 1024 / 1024} MiB`);
-        files.push({ path: relative(folder, full).split(sep).join('/'), content: readFileSync(full) });
+        if (count > MOST_FILES || bytes > MOST_BYTES)
+          throw new PlatformError(
+            'invalid_template',
+            `a template folder may hold ${MOST_FILES} files and ${MOST_BYTES / 1024 / 1024} MiB`,
+          );
+        files[relative(folder, full).split(sep).join('/')] = readFileSync(full, 'utf8');
       }
     }
   };
@@ -51,35 +75,32 @@ export function listFolderFiles(folder: string): ConfigFile[] {
   return files;
 }
 
-export interface TemplateFacts {
-  runtime?: string;
-  model?: string;
-  tier?: number;
+const listNames = (value: unknown) =>
+  Array.isArray(value) ? value.filter((name): name is string => typeof name === 'string' && name !== '') : [];
+
+/** @throws Error when the text is not a YAML mapping. */
+export function parseConfig(text: string): ParsedConfig {
+  const parsed: unknown = parse(text);
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Error('not a YAML mapping');
+  const { runtime, model, tier, runtime_config, env } = parsed as {
+    runtime?: unknown;
+    model?: unknown;
+    tier?: unknown;
+    runtime_config?: { model?: unknown; required_env?: unknown; provision_timeout_seconds?: unknown } | null;
+    env?: { required?: unknown } | null;
+  };
+  const wanted = runtime_config?.model ?? model;
+  const seconds = runtime_config?.provision_timeout_seconds;
+  return {
+    ...(typeof runtime === 'string' ? { runtime } : {}),
+    ...(typeof wanted === 'string' && wanted !== '' ? { model: wanted } : {}),
+    ...(typeof tier === 'number' && tier >= 1 && tier <= 4 ? { tier } : {}),
+    requiredEnv: [...new Set([...listNames(runtime_config?.required_env), ...listNames(env?.required)])],
+    provisionTimeoutSeconds: typeof seconds === 'number' && seconds > 0 ? seconds : null,
+  };
 }
 
-export interface WorkspaceTemplates {
-  /** What a template says of itself; empty when the folder is not there. @throws invalid_template */
-  read(name: string): TemplateFacts;
-  /** Files of the first of these templates that has a `config.yaml`; null when none has. */
-  findFiles(names: readonly (string | null)[]): { name: string; files: ConfigFile[] } | null;
-  /** Largest `provision_timeout_seconds` any template declares for the runtime, in milliseconds. */
-  provisionTimeoutMs(runtime: string): number | undefined;
-}
-
-interface ParsedConfig {
-  runtime?: unknown;
-  model?: unknown;
-  tier?: unknown;
-  runtime_config?: { model?: unknown; provision_timeout_seconds?: unknown } | null;
-}
-
-function parseConfig(path: string): ParsedConfig {
-  const parsed: unknown = parse(readFileSync(path, 'utf8'));
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Error('not a mapping');
-  return parsed as ParsedConfig;
-}
-
-export function createWorkspaceTemplates(root: string, log: Logger): WorkspaceTemplates {
+export function createTemplates(root: string, log: Logger): Templates {
   let timeouts: Map<string, number> | null = null;
 
   function locate(name: string): string | null {
@@ -95,10 +116,9 @@ export function createWorkspaceTemplates(root: string, log: Logger): WorkspaceTe
       const path = join(root, entry.name, 'config.yaml');
       if (!entry.isDirectory() || !existsSync(path)) continue;
       try {
-        const { runtime, runtime_config } = parseConfig(path);
-        const seconds = runtime_config?.provision_timeout_seconds;
-        if (typeof runtime !== 'string' || typeof seconds !== 'number' || !(seconds > 0)) continue;
-        found.set(runtime, Math.max(found.get(runtime) ?? 0, Math.round(seconds * 1000)));
+        const { runtime, provisionTimeoutSeconds } = parseConfig(readFileSync(path, 'utf8'));
+        if (!runtime || provisionTimeoutSeconds === null) continue;
+        found.set(runtime, Math.max(found.get(runtime) ?? 0, Math.round(provisionTimeoutSeconds * 1000)));
       } catch (error) {
         log.warn({ err: error, path }, 'a workspace template cannot be read; it is skipped');
       }
@@ -108,26 +128,30 @@ export function createWorkspaceTemplates(root: string, log: Logger): WorkspaceTe
 
   return {
     read(name) {
-      if (resolveInside(root, name) === null) throw refuse('template: must be the name of a folder under the templates');
+      if (resolveInside(root, name) === null)
+        throw new PlatformError('invalid_template', 'template: must be the name of a folder under the templates', {
+          field: 'template',
+        });
       const folder = locate(name);
       if (!folder) return {};
       try {
-        const { runtime, model, tier, runtime_config } = parseConfig(join(folder, 'config.yaml'));
-        const wanted = runtime_config?.model ?? model;
+        const { runtime, model, tier } = parseConfig(readFileSync(join(folder, 'config.yaml'), 'utf8'));
         return {
-          ...(typeof runtime === 'string' ? { runtime } : {}),
-          ...(typeof wanted === 'string' && wanted !== '' ? { model: wanted } : {}),
-          ...(typeof tier === 'number' && tier >= 1 && tier <= 4 ? { tier } : {}),
+          ...(runtime === undefined ? {} : { runtime }),
+          ...(model === undefined ? {} : { model }),
+          ...(tier === undefined ? {} : { tier }),
         };
       } catch (error) {
         log.warn({ err: error, template: name }, 'a workspace template cannot be parsed');
-        throw refuse(`template: the config.yaml of ${name} cannot be parsed`);
+        throw new PlatformError('invalid_template', `template: the config.yaml of ${name} cannot be parsed`, {
+          field: 'template',
+        });
       }
     },
-    findFiles(names) {
-      for (const name of names) {
-        const folder = name === null ? null : locate(name);
-        if (name !== null && folder) return { name, files: listFolderFiles(folder) };
+    findFiles(name, runtime) {
+      for (const candidate of [name, `${runtime}-default`, runtime]) {
+        const folder = candidate === null ? null : locate(candidate);
+        if (folder) return readTextFiles(folder);
       }
       return null;
     },

@@ -1,0 +1,55 @@
+// A roving tab list: arrows, Home and End move, the panel follows. `panelId` links each tab with what it shows.
+
+import type { KeyboardEvent, ReactNode } from 'react';
+
+export interface Tab<T extends string> {
+  id: T;
+  label: ReactNode;
+}
+
+export interface TabsProps<T extends string> {
+  tabs: readonly Tab<T>[];
+  active: T;
+  label: string;
+  /** `line` under the active one, or `seg` for a segmented control. */
+  look?: 'line' | 'seg';
+  className?: string;
+  onChange(tab: T): void;
+}
+
+export function Tabs<T extends string>({ tabs, active, label, look = 'line', className = '', onChange }: TabsProps<T>) {
+  function move(event: KeyboardEvent<HTMLDivElement>) {
+    const at = tabs.findIndex((tab) => tab.id === active);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const next = tabs[(to + tabs.length) % tabs.length];
+    if (!next) return;
+    onChange(next.id);
+    event.currentTarget.querySelector<HTMLElement>(`[data-testid="tab-${next.id}"]`)?.focus();
+  }
+  return (
+    <div
+      role="tablist"
+      aria-label={label}
+      className={`${look === 'seg' ? 'seg' : 'tabs'} ${className}`}
+      onKeyDown={move}
+    >
+      {tabs.map((tab) => (
+        <button
+          key={tab.id}
+          type="button"
+          role="tab"
+          data-testid={`tab-${tab.id}`}
+          aria-selected={tab.id === active}
+          aria-controls={`panel-${tab.id}`}
+          tabIndex={tab.id === active ? 0 : -1}
+          onClick={() => onChange(tab.id)}
+        >
+          {tab.label}
+        </button>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,161 @@
+// An organisation template (chapter 30 §2.1) as typed data. Unknown keys are ignored.
+
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type EnvRequirement, type GridTree, workspaceDir, workspaceName, workspaceRole } from '@molecule/contract';
+import { z } from 'zod';
+import type { Logger } from '../platform/log.ts';
+import { loadYaml, TemplateError } from './yaml-include.ts';
+
+const ENV_NAME = /^[A-Z][A-Z0-9_]{0,127}$/;
+
+const sharedKeys = {
+  runtime: z.string().max(100).optional(),
+  tier: z.number().int().min(1).max(4).optional(),
+  model: z.string().max(100).optional(),
+  initial_prompt: z.string().optional(),
+  initial_prompt_file: z.string().optional(),
+};
+
+const requirements = z.array(z.unknown()).optional();
+
+export interface TemplateNode extends z.infer<typeof nodeFields> {
+  children: TemplateNode[];
+}
+
+const nodeFields = z.object({
+  ...sharedKeys,
+  name: workspaceName,
+  role: workspaceRole.nullish(),
+  template: z.string().optional(),
+  files_dir: z.string().optional(),
+  system_prompt: z.string().optional(),
+  workspace_dir: workspaceDir.nullish(),
+  workspace_access: z.enum(['none', 'read_only', 'read_write']).optional(),
+  max_concurrent_tasks: z.number().int().optional(),
+  hibernation_idle_minutes: z.number().int().positive().nullish(),
+  external: z.boolean().optional(),
+  url: z.string().optional(),
+  canvas: z.object({ x: z.number(), y: z.number() }).optional(),
+  required_env: requirements,
+  recommended_env: requirements,
+});
+
+const node: z.ZodType<TemplateNode> = nodeFields.extend({
+  get children() {
+    return z.array(node).default([]);
+  },
+}) as unknown as z.ZodType<TemplateNode>;
+
+const orgTemplate = z.object({
+  name: z.string().min(1).max(255),
+  description: z.string().default(''),
+  defaults: z.object(sharedKeys).default({}),
+  workspaces: z.array(node).default([]),
+  required_env: requirements,
+  recommended_env: requirements,
+});
+
+export type OrgTemplate = z.infer<typeof orgTemplate>;
+
+/** @throws TemplateError naming the first wrong field. */
+export function parseTemplate(value: unknown): OrgTemplate {
+  const result = orgTemplate.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new TemplateError(`${issue?.path.join('.') || 'template'}: ${issue?.message ?? 'is not valid'}`);
+}
+
+/** The org file of a template folder; null when there is none. */
+export function findOrgFile(folder: string): string | null {
+  return ['org.yaml', 'org.yml'].map((name) => join(folder, name)).find((path) => existsSync(path)) ?? null;
+}
+
+export function loadTemplate(folder: string, file: string): OrgTemplate {
+  return parseTemplate(loadYaml(folder, file));
+}
+
+export function countNodes(nodes: readonly TemplateNode[]): number {
+  return nodes.reduce((count, one) => count + 1 + countNodes(one.children), 0);
+}
+
+export function toGrid(one: TemplateNode): GridTree {
+  return { children: one.children.map(toGrid) };
+}
+
+/** Bad names are dropped with a log; a group without a valid member vanishes. */
+function readRequirements(entries: unknown[] | undefined, log: Logger): string[][] {
+  return (entries ?? []).flatMap((entry) => {
+    const names = typeof entry === 'string' ? [entry] : ((entry as { any_of?: unknown[] } | null)?.any_of ?? []);
+    const valid = names.filter((name): name is string => typeof name === 'string' && ENV_NAME.test(name));
+    if (valid.length < names.length) log.warn({ entry }, 'an environment requirement names no valid variable');
+    return valid.length > 0 ? [[...new Set(valid)].sort()] : [];
+  });
+}
+
+function collect(template: OrgTemplate, key: 'required_env' | 'recommended_env', log: Logger): string[][] {
+  const below = (nodes: readonly TemplateNode[]): string[][] =>
+    nodes.flatMap((one) => [...readRequirements(one[key], log), ...below(one.children)]);
+  const all = [...readRequirements(template[key], log), ...below(template.workspaces)];
+  return [...new Map(all.map((group) => [group.join('|'), group])).values()];
+}
+
+const toWire = (groups: string[][]): EnvRequirement[] => [
+  ...groups
+    .filter((group) => group.length === 1)
+    .map(([name]) => name as string)
+    .sort(),
+  ...groups
+    .filter((group) => group.length > 1)
+    .sort((a, b) => a.join().localeCompare(b.join()))
+    .map((any_of) => ({ any_of })),
+];
+
+/** The union over the whole tree; a strict name makes every weaker entry that contains it needless (chapter 30 §2.4). */
+export function collectEnv(
+  template: OrgTemplate,
+  log: Logger,
+): { required: EnvRequirement[]; recommended: EnvRequirement[] } {
+  const required = collect(template, 'required_env', log);
+  const recommended = collect(template, 'recommended_env', log);
+  const strict = new Set(required.filter((group) => group.length === 1).flat());
+  const strictRecommended = new Set(recommended.filter((group) => group.length === 1).flat());
+  const keptRequired = required.filter((group) => group.length === 1 || !group.some((name) => strict.has(name)));
+  const keptRecommended = recommended.filter(
+    (group) =>
+      !group.some((name) => strict.has(name)) &&
+      (group.length === 1 || !group.some((name) => strictRecommended.has(name))),
+  );
+  return { required: toWire(keptRequired), recommended: toWire(keptRecommended) };
+}
+
+export interface ListedTemplate {
+  dir: string;
+  template: OrgTemplate;
+}
+
+/** Folders with an org file; what cannot be read is skipped with a warning, never silently. */
+export function listTemplates(root: string, log: Logger): ListedTemplate[] {
+  if (!existsSync(root)) return [];
+  const folders = readdirSync(root)
+    .filter((name) => statSync(join(root, name)).isDirectory())
+    .sort();
+  return folders.flatMap((dir) => {
+    const folder = join(root, dir);
+    const file = findOrgFile(folder);
+    if (!file) {
+      if (existsSync(join(folder, '.git')))
+        log.warn(
+          { dir },
+          'an organisation template folder has version control data but no org.yaml: a half-finished checkout?',
+        );
+      return [];
+    }
+    try {
+      return [{ dir, template: loadTemplate(folder, file) }];
+    } catch (error) {
+      log.warn({ err: error, dir }, 'an organisation template cannot be read and is skipped');
+      return [];
+    }
+  });
+}

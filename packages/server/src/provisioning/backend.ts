@@ -13,6 +13,13 @@ export interface WorkloadSpec {
   files: Record<string, string>;
   authToken: string;
   inboundSecret: string;
+  /** Values that must not be repeated to a person, whatever the workload prints. */
+  secretValues: readonly string[];
+  /**
+   * Stores where the workload will answer. Called before the workload can register, and again when it had to move;
+   * a rejection ends the start.
+   */
+  publish(url: string): Promise<void>;
 }
 
 /** A workload ended without being asked to. */
@@ -32,20 +39,28 @@ export interface Running {
 
 export interface Backend {
   readonly name: string;
-  /** @returns where the workload will answer. Rejects when it could not be launched. */
-  start(spec: WorkloadSpec): Promise<{ url: string }>;
+  /** Rejects when the workload could not be launched. */
+  start(spec: WorkloadSpec): Promise<void>;
   /** Absent, never started and already stopping are success; rejects only when the workload may still run. */
   stop(id: string): Promise<void>;
   isRunning(id: string): Promise<Running>;
+  /** Files for the config directory, kept until the next start. */
+  writeFiles(id: string, files: Record<string, string>): Promise<void>;
   /** A file of the workload's config directory; null when it is not there. */
   readConfigFile(id: string, path: string): Promise<string | null>;
   /** Null when the backend keeps no log. */
   readLog(id: string, lines: number): Promise<{ lines: string[]; truncated: boolean } | null>;
+  /** Ids of the workspaces that have something here: a workload or stored files. */
+  listManaged(): Promise<string[]>;
   /** Deletes what the workload stored. Only after a successful stop. */
   removeVolumes(id: string): Promise<void>;
   /** Takes over what an earlier platform process left running; what `isKnown` denies is ended. @returns the ids kept. */
   adopt(isKnown: (id: string) => Promise<boolean>): Promise<string[]>;
-  /** Ends every workload. */
+  /** One cheap pass over the workloads whose end no event tells of. @returns how many those are. */
+  supervise(): Promise<number>;
+  /** @returns how many logs were cut. */
+  rotateLogs(): Promise<number>;
+  /** Ends every workload, and refuses to start another. */
   shutdown(): Promise<void>;
 }
 
@@ -63,9 +78,13 @@ export const noBackend: Backend = {
   start: () => Promise.reject(new NoBackendError()),
   stop: async () => {},
   isRunning: async () => ({ running: false, error: new NoBackendError() }),
+  writeFiles: async () => {},
   readConfigFile: async () => null,
   readLog: async () => null,
+  listManaged: async () => [],
   removeVolumes: async () => {},
   adopt: async () => [],
+  supervise: async () => 0,
+  rotateLogs: async () => 0,
   shutdown: async () => {},
 };

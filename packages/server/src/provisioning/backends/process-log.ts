@@ -4,42 +4,53 @@ import { closeSync, copyFileSync, existsSync, fstatSync, openSync, readSync, sta
 
 const MOST_BYTES = 10 * 1024 * 1024;
 const READ_BYTES = 512 * 1024;
+const MOST_REASON = 1_500;
+const MOST_FINDING_LINES = 12;
 
-/** Keeps one older file. Copy and truncate: the process holds the file open for appending. */
-export function rotateLog(path: string): void {
-  if (!existsSync(path) || statSync(path).size < MOST_BYTES) return;
-  copyFileSync(path, `${path}.1`);
-  truncateSync(path);
+export interface LogTail {
+  lines: string[];
+  truncated: boolean;
 }
 
-/** The newest lines, oldest first. */
-export function tailLog(path: string, lines: number, fromByte = 0): { lines: string[]; truncated: boolean } {
+/** Keeps one older file. Copy and truncate: the process holds the file open for appending. @returns whether it was cut. */
+export function rotateLog(path: string, mostBytes = MOST_BYTES): boolean {
+  if (!existsSync(path) || statSync(path).size < mostBytes) return false;
+  copyFileSync(path, `${path}.1`);
+  truncateSync(path);
+  return true;
+}
+
+export function sizeOfLog(path: string): number {
+  return existsSync(path) ? statSync(path).size : 0;
+}
+
+/** The newest lines from `fromByte` on, oldest first. */
+export function tailLog(path: string, lines: number, fromByte = 0): LogTail {
   if (!existsSync(path)) return { lines: [], truncated: false };
   const file = openSync(path, 'r');
   try {
     const { size } = fstatSync(file);
-    const start = Math.max(size - READ_BYTES, Math.min(fromByte, size));
+    const from = Math.min(fromByte, size);
+    const start = Math.max(size - READ_BYTES, from);
     const buffer = Buffer.alloc(size - start);
     readSync(file, buffer, 0, buffer.length, start);
     const all = buffer
       .toString('utf8')
       .split('\n')
       .filter((line) => line !== '');
-    if (start > fromByte) all.shift();
-    return { lines: all.slice(-lines), truncated: all.length > lines || start > fromByte };
+    if (start > from) all.shift();
+    return { lines: all.slice(-lines), truncated: all.length > lines || start > from };
   } finally {
     closeSync(file);
   }
 }
 
-/** What a person can act on: the runtime's own findings, else the last error, else the last line. */
-export function explainExit(lines: string[], code: number | null, signal: string | null): string {
-  const findings = lines.filter((line) => line.startsWith('FAIL ')).map((line) => line.slice(5));
-  if (findings.length > 0) return findings.join(' · ');
-  const said = lines.map(readMessage);
-  const error = said.findLast((line) => /error|cannot|failed|fatal/i.test(line)) ?? said.at(-1);
-  const how = signal ? `was ended by ${signal}` : `exited with code ${code}`;
-  return error ? `the agent process ${how}: ${error.slice(0, 500)}` : `the agent process ${how} without a word`;
+/** Like `tailLog`, continued into the rotated file when the current one is too short. */
+export function tailLogs(path: string, lines: number): LogTail {
+  const current = tailLog(path, lines);
+  if (current.lines.length >= lines || current.truncated) return current;
+  const older = tailLog(`${path}.1`, lines - current.lines.length);
+  return { lines: [...older.lines, ...current.lines], truncated: older.truncated };
 }
 
 function readMessage(line: string): string {
@@ -50,4 +61,50 @@ function readMessage(line: string): string {
   } catch {
     return line;
   }
+}
+
+/** True when the workload ended because somebody else had its port. */
+export function saysPortTaken(lines: readonly string[]): boolean {
+  return lines.some((line) => /EADDRINUSE|\bport \d+ .*(in use|taken)/i.test(line));
+}
+
+function redact(text: string, secretValues: readonly string[]): string {
+  // The longest first: one value may be part of another.
+  const values = secretValues.filter((value) => value.length >= 6).sort((a, b) => b.length - a.length);
+  return values.reduce((clean, value) => clean.replaceAll(value, '[redacted]'), text);
+}
+
+/** What the runtime found wrong before it started: its `FAIL` lines and the indented lines under each. */
+function readFindings(lines: readonly string[]): string[] {
+  const findings: string[] = [];
+  let within = false;
+  for (const line of lines) {
+    if (/^\s*FAIL\b/.test(line)) within = true;
+    else if (!/^\s+\S/.test(line)) within = false;
+    if (within) findings.push(line.trim().replace(/^FAIL[:\s]*/, ''));
+  }
+  return findings.slice(0, MOST_FINDING_LINES);
+}
+
+export interface EndedProcess {
+  lines: readonly string[];
+  code: number | null;
+  signal: string | null;
+  secretValues: readonly string[];
+}
+
+/** What a person can act on: the runtime's own findings, else the last error, else the last line. */
+export function explainExit({ lines, code, signal, secretValues }: EndedProcess): string {
+  const findings = readFindings(lines);
+  if (findings.length > 0) return redact(findings.join('\n'), secretValues).slice(0, MOST_REASON);
+  const said = lines.map(readMessage);
+  const error = said.findLast((line) => /error|cannot|failed|fatal|missing|not set/i.test(line)) ?? said.at(-1);
+  const how = signal
+    ? `was ended by ${signal}`
+    : code === null
+      ? 'ended while the platform was not watching'
+      : `exited with code ${code}`;
+  return error
+    ? redact(`the agent process ${how}: ${error}`, secretValues).slice(0, MOST_REASON)
+    : `the agent process ${how} without a word`;
 }

@@ -1,16 +1,26 @@
 // Which process is whose, told from the start time too: a pid alone may have been given to somebody else meanwhile.
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 export interface ProcessRecord {
   pid: number;
   /** As the system tells it; null where it cannot. */
   startedAt: string | null;
   port: number;
+  /** Where this run begins in the log file. */
+  logStart: number;
 }
 
-/** Field 22 of /proc/<pid>/stat counts from behind the command, which may hold spaces and brackets. */
+let bootId: string | null = null;
+
+/** Start times count from the boot, so they mean something only together with it. */
+function readBootId(): string {
+  bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return bootId;
+}
+
+/** Null when there is no such process, or it is dead and only waits for its parent to notice. */
 export function readStartTime(pid: number): string | null {
   try {
     if (process.platform !== 'linux')
@@ -20,9 +30,9 @@ export function readStartTime(pid: number): string | null {
           .trim() || null
       );
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // Field 22 is counted from behind the command, which may hold spaces and brackets.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie is dead: it only waits for its parent to notice.
-    return fields[0] === 'Z' ? null : (fields[19] ?? null);
+    return fields[0] === 'Z' || !fields[19] ? null : `${readBootId()}/${fields[19]}`;
   } catch {
     // No such process.
     return null;
@@ -34,19 +44,44 @@ export function isSameProcess(record: ProcessRecord): boolean {
   return startedAt !== null && startedAt === record.startedAt;
 }
 
+/** Null when it is absent or was cut short; the process behind it is then found by its environment. */
 export function readRecord(path: string): ProcessRecord | null {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as ProcessRecord;
+    const record = JSON.parse(readFileSync(path, 'utf8')) as ProcessRecord;
+    return Number.isInteger(record.pid) ? record : null;
   } catch {
-    // Absent, or cut short by a crash: the workload is then found by nobody and started anew.
+    // Both mean the same to every caller.
     return null;
   }
 }
 
 export function writeRecord(path: string, record: ProcessRecord): void {
-  writeFileSync(path, JSON.stringify(record), { mode: 0o600 });
+  writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }
 
 export function deleteRecord(path: string): void {
   rmSync(path, { force: true });
+}
+
+/**
+ * Processes whose environment names a config directory below `root`: workloads and what they started. This finds also
+ * those whose record was never written, because the platform died in that very moment.
+ */
+export function listMarkedProcesses(root: string): { pid: number; workspaceId: string }[] {
+  if (process.platform !== 'linux') return [];
+  const marker = `WORKSPACE_CONFIG_PATH=${root}/`;
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const entry = readFileSync(`/proc/${name}/environ`, 'utf8')
+        .split('\0')
+        .find((line) => line.startsWith(marker));
+      const workspaceId = entry?.slice(marker.length).split('/')[0];
+      return workspaceId ? [{ pid: Number(name), workspaceId }] : [];
+    } catch {
+      // It ended meanwhile, or belongs to another user.
+      return [];
+    }
+  });
 }

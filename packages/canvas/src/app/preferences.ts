@@ -1,0 +1,53 @@
+// What this browser remembers: theme, toggles, camera. A refused storage is the same as an empty one.
+
+import { create } from 'zustand';
+
+export function readStored(key: string): string | null {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+export function writeStored(key: string, value: string | null): void {
+  try {
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch {
+    // The choice then lasts as long as the page.
+  }
+}
+
+export type Theme = 'dark' | 'light' | 'system';
+export interface Preferences {
+  theme: Theme;
+  showCalls: boolean;
+  legendOpen: boolean;
+  minimapOpen: boolean;
+  view: 'graph' | 'list';
+}
+
+const theme = readStored('molecule.theme');
+
+export const usePreferences = create<Preferences>(() => ({
+  theme: theme === 'light' || theme === 'system' ? theme : 'dark',
+  showCalls: readStored('molecule:show-a2a-edges') !== 'false',
+  legendOpen: readStored('molecule.legend.open') === 'true',
+  minimapOpen: readStored('molecule.minimap.open') !== 'false',
+  view: readStored('molecule.view') === 'list' ? 'list' : 'graph',
+}));
+
+const KEYS: Record<keyof Preferences, string> = {
+  theme: 'molecule.theme',
+  showCalls: 'molecule:show-a2a-edges',
+  legendOpen: 'molecule.legend.open',
+  minimapOpen: 'molecule.minimap.open',
+  view: 'molecule.view',
+};
+
+export function setPreference<K extends keyof Preferences>(key: K, value: Preferences[K]): void {
+  usePreferences.setState({ [key]: value } as Pick<Preferences, K>);
+  writeStored(KEYS[key], String(value));
+  if (key === 'theme') document.documentElement.dataset.theme = String(value);
+}

@@ -248,6 +248,7 @@ export async function createPlatform({
       await supervisor.stop();
       await provisioning.shutdown();
       await http.close();
+      await delegation.close();
       await messaging.close();
       await registry.flush();
       await activity.close();

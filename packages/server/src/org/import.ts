@@ -2,7 +2,6 @@
 
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { layoutGrid } from '@molecule/contract';
 import { stringify } from 'yaml';
 import { acquireLease, type Database } from '../platform/db/index.ts';
@@ -145,13 +144,14 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
           node.url ? 'create_external_online' : 'create_external_awaiting',
           created.id,
         );
+      if (!node.external)
+        await provisioning.writeFiles(
+          created.id,
+          assembleFiles(template, node, folder, runtime, model ?? defaultModel(runtime), tier),
+        );
       return created;
     });
-    if (!node.external)
-      provisioning.provision(
-        row.id,
-        assembleFiles(template, node, folder, runtime, model ?? defaultModel(runtime), tier),
-      );
+    if (!node.external) provisioning.provision(row.id);
     return { id: row.id, name: row.name, tier };
   }
 

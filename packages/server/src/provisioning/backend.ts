@@ -13,8 +13,6 @@ export interface WorkloadSpec {
   files: Record<string, string>;
   authToken: string;
   inboundSecret: string;
-  /** Values that must not be repeated to a person, whatever the workload prints. */
-  secretValues: readonly string[];
   /**
    * Stores where the workload will answer. Called before the workload can register, and again when it had to move;
    * a rejection ends the start.
@@ -27,7 +25,7 @@ export interface WorkloadExit {
   id: string;
   code: number | null;
   signal: string | null;
-  /** What a person can act on; never empty. */
+  /** What a person can act on, in the workload's own words; never empty. May hold what the workload should not have printed. */
   reason: string;
 }
 

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../platform/clock.ts';
 
-const FIRST_DELAY_MS = 500;
+const FIRST_DELAY_MS = 1_000;
 const MOST_DELAY_MS = 30_000;
 const WINDOW_MS = 300_000;
 const LIMIT = 6;

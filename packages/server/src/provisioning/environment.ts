@@ -1,6 +1,5 @@
-// The environment of an agent (chapter 10 §7.3 step 4) and the config.yaml the platform writes when no template does.
+// The environment of an agent (chapter 10 §7.3 step 4). What the backend adds (paths, port) comes last and cannot be overridden.
 
-import { stringify } from 'yaml';
 import type { WorkspaceRow } from '../workspaces/index.ts';
 
 function slugOf(name: string): string {
@@ -17,23 +16,20 @@ export interface EnvironmentInput {
   secrets: Record<string, string>;
   /** Model keys of the platform's own environment; a secret of the same name wins. */
   modelEnvironment: Readonly<Record<string, string>>;
+  model: string;
   platformUrl: string;
   emailDomain: string;
 }
 
-export function buildAgentEnvironment({
-  row,
-  secrets,
-  modelEnvironment,
-  platformUrl,
-  emailDomain,
-}: EnvironmentInput): Record<string, string> {
+export function buildAgentEnvironment(input: EnvironmentInput): Record<string, string> {
+  const { row, secrets, modelEnvironment, model, platformUrl, emailDomain } = input;
   const email = `${slugOf(row.name)}@${emailDomain}`;
   return {
     GIT_AUTHOR_NAME: row.name,
     GIT_AUTHOR_EMAIL: email,
     GIT_COMMITTER_NAME: row.name,
     GIT_COMMITTER_EMAIL: email,
+    ...(row.runtime === 'hermes' ? { HERMES_DEFAULT_MODEL: model } : {}),
     ...modelEnvironment,
     ...secrets,
     ...(row.role ? { MOLECULE_AGENT_ROLE: row.role } : {}),
@@ -43,22 +39,4 @@ export function buildAgentEnvironment({
     MOLECULE_URL: platformUrl,
     TIER: String(row.tier),
   };
-}
-
-const singleLine = (text: string) => text.replace(/[\r\n]+/g, ' ');
-
-/** Every scalar goes through the YAML library, so no name or role can inject a key. */
-export function generateConfig(row: WorkspaceRow, model: string): string {
-  return stringify(
-    {
-      name: singleLine(row.name),
-      description: singleLine(row.role ?? ''),
-      role: singleLine(row.role ?? ''),
-      version: '1.0.0',
-      tier: row.tier,
-      runtime: row.runtime,
-      model,
-    },
-    { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' },
-  );
 }

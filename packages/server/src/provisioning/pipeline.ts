@@ -9,21 +9,25 @@ import type { Logger } from '../platform/log.ts';
 import { defaultModel, type Secrets, SecretsUnreadableError } from '../secrets/index.ts';
 import type { WorkspaceRow, Workspaces } from '../workspaces/index.ts';
 import type { Backend } from './backend.ts';
-import { buildAgentEnvironment, generateConfig } from './environment.ts';
+import { applySeat, generateConfig } from './config-file.ts';
+import { buildAgentEnvironment } from './environment.ts';
 import * as store from './store.ts';
 import { parseConfig, type Templates } from './templates.ts';
 
 const ENROLMENT_SLACK_SECONDS = 300;
-const SUSPENDED = new Set(['paused', 'hibernating', 'hibernated', 'removed']);
 
 /** A start that cannot succeed; the message is shown to people, `extra` goes into the event. */
 export class ProvisionError extends Error {
   readonly extra: Record<string, unknown>;
   constructor(message: string, extra: Record<string, unknown> = {}) {
     super(message);
+    this.name = 'ProvisionError';
     this.extra = extra;
   }
 }
+
+/** The seat was removed or put to sleep while it started: nothing failed, and nothing may keep running. */
+class SuspendedError extends Error {}
 
 export interface PipelineDeps {
   db: Database;
@@ -54,21 +58,20 @@ export function createPipeline(deps: PipelineDeps) {
     }
   }
 
-  /** Prepared files → the volume as it is → a template → a generated config. User edits survive a restart. */
+  /** The volume as it is, so that edits survive a restart; else the template, else a generated config. */
   async function chooseFiles(
     row: WorkspaceRow,
-    prepared: Record<string, string> | null,
     model: string,
   ): Promise<{ files: Record<string, string>; config: string }> {
     const existing = await backend.readConfigFile(row.id, 'config.yaml');
-    if (existing !== null && !prepared) return { files: {}, config: existing };
-    const files = prepared ?? templates.findFiles(row.template, row.runtime) ?? {};
-    const text = prepared?.['config.yaml'] ?? generateConfig(row, model);
-    // A template's own config is kept for what only it says; identity is the row's.
+    if (existing !== null) {
+      const text = applySeat(existing, row);
+      return { files: text === existing ? {} : { 'config.yaml': text }, config: text };
+    }
+    const files = templates.findFiles(row.template, row.runtime) ?? {};
     const own = files['config.yaml'];
-    return prepared || !own
-      ? { files: { ...files, 'config.yaml': text }, config: text }
-      : { files: { ...files, 'config.yaml': mergeIdentity(own, text) }, config: own };
+    const text = own === undefined ? generateConfig(row, model) : applySeat(own, row);
+    return { files: { ...files, 'config.yaml': text }, config: text };
   }
 
   function assertRequiredEnv(configText: string, env: Record<string, string>): void {
@@ -81,7 +84,10 @@ export function createPipeline(deps: PipelineDeps) {
     }
     const missing = required.filter((name) => !env[name]);
     if (missing.length > 0)
-      throw new ProvisionError(`${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not set`, { missing });
+      throw new ProvisionError(
+        `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not set; save ${missing.length === 1 ? 'it' : 'them'} as a secret`,
+        { missing },
+      );
   }
 
   /** A start makes every older token worthless, so an earlier workload cannot speak for this one. */
@@ -98,12 +104,19 @@ export function createPipeline(deps: PipelineDeps) {
     return { authToken, inboundSecret };
   }
 
+  /** Before the workload runs, or it would register with an address the guard has to refuse. */
+  async function publish(id: string, url: string): Promise<void> {
+    const saved = await store.saveUrl(db.kysely, id, url);
+    workspaces.forget(id);
+    if (!saved) throw new SuspendedError('the workspace was removed or put to sleep while it started');
+  }
+
   /** @throws ProvisionError with a message for people; anything else is a fault of ours or the backend's. */
-  async function run(id: string, prepared: Record<string, string> | null): Promise<void> {
+  async function run(id: string): Promise<void> {
     const row = await workspaces.get(id);
     if (row?.status !== 'provisioning') return;
     log.info(
-      `evt: provision.start ${JSON.stringify({ workspace_id: id, name: row.name, runtime: row.runtime, tier: row.tier, template: row.template, backend: backend.name })}`,
+      `evt: provision.start ${JSON.stringify({ workspace_id: id, name: row.name, runtime: row.runtime, tier: row.tier, template: row.template, backend: backend.name, sync: false })}`,
     );
     const values = await readSecrets(id);
     const model = values.MODEL_PROVIDER || defaultModel(row.runtime);
@@ -111,35 +124,33 @@ export function createPipeline(deps: PipelineDeps) {
       row,
       secrets: values,
       modelEnvironment: config.modelEnvironment,
+      model,
       platformUrl: deps.platformUrl(),
       emailDomain: config.agentEmailDomain,
     });
-    const { files, config: configText } = await chooseFiles(row, prepared, model);
+    const { files, config: configText } = await chooseFiles(row, model);
     assertRequiredEnv(configText, env);
-    const { authToken, inboundSecret } = await mintCredentials(row);
-    const { url } = await backend.start({
-      id,
-      name: row.name,
-      tier: row.tier,
-      workspaceDir: row.workspace_access === 'none' ? null : row.workspace_dir,
-      env,
-      files,
-      authToken,
-      inboundSecret,
-    });
-    const status = await store.saveStarted(db.kysely, id, url);
-    workspaces.forget(id);
-    // Removed or put to sleep while it started: nothing may keep running.
-    if (status === null || SUSPENDED.has(status)) await backend.stop(id);
+    const credentials = await mintCredentials(row);
+    try {
+      await backend.start({
+        id,
+        name: row.name,
+        tier: row.tier,
+        workspaceDir: row.workspace_access === 'none' ? null : row.workspace_dir,
+        env,
+        files,
+        ...credentials,
+        publish: (url) => publish(id, url),
+      });
+    } catch (error) {
+      if (error instanceof SuspendedError) return await backend.stop(id);
+      throw error;
+    }
+    // Between the address and the launch the seat may have gone too.
+    if (!(await store.maySeatRun(db.kysely, id))) await backend.stop(id);
   }
 
   return { run };
 }
 
-/** The template's keys under the row's name, role, tier and runtime. */
-function mergeIdentity(template: string, generated: string): string {
-  return `${generated.trimEnd()}\n${template
-    .split('\n')
-    .filter((line) => !/^(name|description|role|version|tier|runtime|model):/.test(line))
-    .join('\n')}`;
-}
+export type Pipeline = ReturnType<typeof createPipeline>;

@@ -19,16 +19,19 @@ export async function saveCredentials(
     .execute();
 }
 
-/** Stores the backend's own address unless the seat was suspended or removed meanwhile. @returns its status; null = no row. */
-export async function saveStarted(db: Executor, id: string, url: string): Promise<string | null> {
-  const result = await sql<{ status: string }>`
-    update workspaces set
-      url = case when status in ('provisioning', 'online', 'degraded', 'offline') then ${url} else url end,
-      url_source = case when status in ('provisioning', 'online', 'degraded', 'offline') then 'provisioner' else url_source end,
-      updated_at = now()
-    where id = ${id} returning status::text
+const MAY_RUN = sql`status in ('provisioning', 'online', 'degraded', 'offline')`;
+
+/** Stores the backend's own address. @returns false when the seat is no longer one that runs: nothing is written then. */
+export async function saveUrl(db: Executor, id: string, url: string): Promise<boolean> {
+  const result = await sql`
+    update workspaces set url = ${url}, url_source = 'provisioner', updated_at = now() where id = ${id} and ${MAY_RUN} returning id
   `.execute(db);
-  return result.rows[0]?.status ?? null;
+  return result.rows.length > 0;
+}
+
+export async function maySeatRun(db: Executor, id: string): Promise<boolean> {
+  const result = await sql`select 1 from workspaces where id = ${id} and ${MAY_RUN}`.execute(db);
+  return result.rows.length > 0;
 }
 
 /** A page, by id, of the seats that should have a workload. */
@@ -57,4 +60,22 @@ export async function listOverdue(
     order by status_changed_at limit ${limit}
   `.execute(db);
   return result.rows;
+}
+
+export async function listStatuses(db: Executor, ids: readonly string[]): Promise<Map<string, string>> {
+  const result = await sql<{ id: string; status: string }>`
+    select id, status::text from workspaces where id = any(${[...ids]}::uuid[])
+  `.execute(db);
+  return new Map(result.rows.map((row) => [row.id, row.status]));
+}
+
+/** Takes the note another replica left; true when there was one. */
+export async function takeNote(db: Executor, name: string): Promise<boolean> {
+  const result = await sql`delete from leases where name = ${name} returning name`.execute(db);
+  return result.rows.length > 0;
+}
+
+/** Leases of a platform process that is gone; only where no other replica can exist. */
+export async function clearLeases(db: Executor, prefix: string): Promise<void> {
+  await sql`delete from leases where starts_with(name, ${prefix})`.execute(db);
 }

@@ -68,12 +68,6 @@ export function saysPortTaken(lines: readonly string[]): boolean {
   return lines.some((line) => /EADDRINUSE|\bport \d+ .*(in use|taken)/i.test(line));
 }
 
-function redact(text: string, secretValues: readonly string[]): string {
-  // The longest first: one value may be part of another.
-  const values = secretValues.filter((value) => value.length >= 6).sort((a, b) => b.length - a.length);
-  return values.reduce((clean, value) => clean.replaceAll(value, '[redacted]'), text);
-}
-
 /** What the runtime found wrong before it started: its `FAIL` lines and the indented lines under each. */
 function readFindings(lines: readonly string[]): string[] {
   const findings: string[] = [];
@@ -90,13 +84,12 @@ export interface EndedProcess {
   lines: readonly string[];
   code: number | null;
   signal: string | null;
-  secretValues: readonly string[];
 }
 
 /** What a person can act on: the runtime's own findings, else the last error, else the last line. */
-export function explainExit({ lines, code, signal, secretValues }: EndedProcess): string {
+export function explainExit({ lines, code, signal }: EndedProcess): string {
   const findings = readFindings(lines);
-  if (findings.length > 0) return redact(findings.join('\n'), secretValues).slice(0, MOST_REASON);
+  if (findings.length > 0) return findings.join('\n').slice(0, MOST_REASON);
   const said = lines.map(readMessage);
   const error = said.findLast((line) => /error|cannot|failed|fatal|missing|not set/i.test(line)) ?? said.at(-1);
   const how = signal
@@ -104,7 +97,5 @@ export function explainExit({ lines, code, signal, secretValues }: EndedProcess)
     : code === null
       ? 'ended while the platform was not watching'
       : `exited with code ${code}`;
-  return error
-    ? redact(`the agent process ${how}: ${error}`, secretValues).slice(0, MOST_REASON)
-    : `the agent process ${how} without a word`;
+  return error ? `the agent process ${how}: ${error}`.slice(0, MOST_REASON) : `the agent process ${how} without a word`;
 }

@@ -3,7 +3,17 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import type { Logger } from '../../platform/log.ts';
@@ -43,7 +53,6 @@ export interface ProcessBackendOptions {
 interface Workload {
   record: ProcessRecord;
   child: ChildProcess | null;
-  secretValues: readonly string[];
   stopping: boolean;
 }
 
@@ -149,7 +158,7 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
 
   function tellExit(id: string, workload: Workload, code: number | null, signal: string | null): void {
     const { lines } = tailLog(logPath(id), REASON_LINES, workload.record.logStart);
-    onExit({ id, code, signal, reason: explainExit({ lines, code, signal, secretValues: workload.secretValues }) });
+    onExit({ id, code, signal, reason: explainExit({ lines, code, signal }) });
   }
 
   /** Launches on a free port. Whether it was really free shows when the child listens; see `handleExit`. */
@@ -175,10 +184,13 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
         throw error;
       }
       const record = { pid: child.pid, startedAt: readStartTime(child.pid), port, logStart };
-      const workload: Workload = { record, child, secretValues: spec.secretValues, stopping: false };
+      const workload: Workload = { record, child, stopping: false };
       // In the tick of the spawn: a platform killed a moment later leaves a record behind.
       writeRecord(recordPath(id), record);
       workloads.set(id, workload);
+      child.on('error', (error) =>
+        log.error({ err: error, workspace_id: id }, 'an agent process could not be signalled'),
+      );
       child.once('exit', (code, signal) => handleExit(spec, workload, tries, code, signal));
     } catch (error) {
       ports.delete(port);
@@ -228,7 +240,7 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
     const known = workloads.get(id);
     if (known) return known;
     const record = readRecord(recordPath(id));
-    return record && isSameProcess(record) ? { record, child: null, secretValues: [], stopping: false } : null;
+    return record && isSameProcess(record) ? { record, child: null, stopping: false } : null;
   }
 
   async function stop(id: string): Promise<void> {
@@ -300,7 +312,7 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
         const record = readRecord(recordPath(id));
         if (!record || !isSameProcess(record)) deleteRecord(recordPath(id));
         else if (await isKnown(id)) {
-          workloads.set(id, { record, child: null, secretValues: [], stopping: false });
+          workloads.set(id, { record, child: null, stopping: false });
           ports.add(record.port);
           adopted.push(id);
         } else await stop(id);

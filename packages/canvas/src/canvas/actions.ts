@@ -1,0 +1,41 @@
+// What a card's buttons and the list's buttons do. Every outcome is said; nothing is retried behind the person's back.
+
+import { readError } from '@molecule/contract';
+import { api } from '../app/api.ts';
+import { openDialog } from '../dialogs/dialog-store.ts';
+import { getWorkspace, select } from '../live/index.ts';
+import { toast } from '../ui/index.ts';
+import type { CardAction } from './card-facts.ts';
+import { findMissingKey } from './card-facts.ts';
+
+async function attempt(name: string, verb: string, run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    toast.error(`${name} could not be ${verb}: ${(error as Error).message}`);
+  }
+}
+
+async function resume(id: string): Promise<void> {
+  const response = await api.raw('POST', `/workspaces/${encodeURIComponent(id)}/resume`);
+  if (!response.ok) throw await readError(response);
+}
+
+export function runCardAction(id: string, action: CardAction): void {
+  const node = getWorkspace(id);
+  if (!node) return;
+  switch (action) {
+    case 'restart':
+    case 'retry':
+      void attempt(node.name, 'restarted', () => api.restartWorkspace({ params: { id } }));
+      return;
+    case 'resume':
+      void attempt(node.name, 'resumed', () => resume(id));
+      return;
+    case 'add-key':
+      openDialog({ kind: 'connect-model', key: findMissingKey(node.last_sample_error) ?? undefined });
+      return;
+    case 'connect':
+      select(id, 'details');
+  }
+}

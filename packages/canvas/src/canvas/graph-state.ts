@@ -1,0 +1,39 @@
+// What the graph knows beyond the live picture: the drag under way, the status filter, the layout it drew last.
+// Owns no rules; drop.ts and layout.ts do.
+
+import { create } from 'zustand';
+import type { Layout } from './layout.ts';
+
+export interface DragPreview {
+  id: string;
+  /** The team that would take the card. */
+  target: string | null;
+  /** The team it would leave. */
+  leaves: string | null;
+  /** The slot it would get, relative to the target. */
+  ghost: { x: number; y: number; width: number; height: number } | null;
+}
+
+interface GraphState {
+  drag: DragPreview | null;
+  /** Cards of any other status are dimmed. */
+  filter: string | null;
+  layout: Layout;
+}
+
+export const useGraph = create<GraphState>(() => ({
+  drag: null,
+  filter: null,
+  layout: { boxes: [], byId: new Map(), broken: [] },
+}));
+
+export function setDragPreview(drag: DragPreview | null): void {
+  const before = useGraph.getState().drag;
+  if (before === drag) return;
+  if (before && drag && before.target === drag.target && before.leaves === drag.leaves && before.id === drag.id) return;
+  useGraph.setState({ drag });
+}
+
+export function toggleFilter(status: string): void {
+  useGraph.setState(({ filter }) => ({ filter: filter === status ? null : status }));
+}

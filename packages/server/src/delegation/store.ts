@@ -1,0 +1,242 @@
+// SQL of the delegation ledger and its mirror rows in the activity log.
+
+import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Tables } from '../platform/db/index.ts';
+import type { DelegationRow } from './lifecycle.ts';
+
+export type Executor = Kysely<Tables> | Transaction<Tables>;
+
+export const LEASE_SECONDS = 60;
+
+export interface NewDelegation {
+  id: string;
+  callerId: string;
+  calleeId: string;
+  task: string;
+  taskPreview: string;
+  idempotencyKey: string | null;
+  /** False: the agent sent the message itself. */
+  executedHere: boolean;
+}
+
+/** The acceptance. @returns false when the id or the caller's key is taken. */
+export async function insertDelegation(trx: Transaction<Tables>, row: NewDelegation): Promise<boolean> {
+  const result = await sql`
+    insert into delegations (delegation_id, caller_id, callee_id, task, task_preview, idempotency_key, executed_here)
+    values (${row.id}, ${row.callerId}, ${row.calleeId}, ${row.task}, ${row.taskPreview}, ${row.idempotencyKey}, ${row.executedHere})
+    on conflict do nothing returning delegation_id
+  `.execute(trx);
+  return result.rows.length > 0;
+}
+
+export async function findDelegation(db: Executor, id: string): Promise<DelegationRow | null> {
+  return (await db.selectFrom('delegations').selectAll().where('delegation_id', '=', id).executeTakeFirst()) ?? null;
+}
+
+export async function findByKey(db: Executor, callerId: string, key: string): Promise<DelegationRow | null> {
+  return (
+    (await db
+      .selectFrom('delegations')
+      .selectAll()
+      .where('caller_id', '=', callerId)
+      .where('idempotency_key', '=', key)
+      .executeTakeFirst()) ?? null
+  );
+}
+
+/** A failed delegation gives its key back, so that the task can be handed out again. */
+export async function releaseKey(trx: Transaction<Tables>, callerId: string, key: string): Promise<void> {
+  await sql`update delegations set idempotency_key = null where caller_id = ${callerId} and idempotency_key = ${key} and status in ('failed', 'stuck')`.execute(
+    trx,
+  );
+}
+
+/** Takes queued delegations nobody works on, under a lease. */
+export async function claimQueued(
+  db: Executor,
+  ids: string[] | null,
+  token: string,
+  limit: number,
+): Promise<DelegationRow[]> {
+  const only = ids === null ? sql`` : sql`and delegation_id = any(${ids}::text[])`;
+  const result = await sql<DelegationRow>`
+    update delegations set lease_token = ${token}, lease_until = now() + make_interval(secs => ${LEASE_SECONDS})
+    where delegation_id in (
+      select delegation_id from delegations where status = 'queued' and executed_here and (lease_until is null or lease_until < now()) ${only}
+      order by created_at for update skip locked limit ${limit}
+    ) returning *
+  `.execute(db);
+  return result.rows;
+}
+
+/** Dispatched ones whose process died in the call: their message id is repeated, and the receiver knows it. */
+export async function claimAbandoned(db: Executor, token: string, limit: number): Promise<DelegationRow[]> {
+  const result = await sql<DelegationRow>`
+    update delegations set lease_token = ${token}, lease_until = now() + make_interval(secs => ${LEASE_SECONDS})
+    where delegation_id in (
+      select delegation_id from delegations where status in ('dispatched', 'in_progress') and executed_here and lease_token is not null and lease_until < now()
+      order by lease_until for update skip locked limit ${limit}
+    ) returning *
+  `.execute(db);
+  return result.rows;
+}
+
+export async function renewLeases(db: Executor, token: string, ids: string[]): Promise<number> {
+  const result = await sql`
+    update delegations set lease_until = now() + make_interval(secs => ${LEASE_SECONDS}) where lease_token = ${token} and delegation_id = any(${ids}::text[]) returning delegation_id
+  `.execute(db);
+  return result.rows.length;
+}
+
+/** The message waits in the target's queue now, which has leases of its own. */
+export async function releaseLease(db: Executor, id: string): Promise<void> {
+  await sql`update delegations set lease_token = null, lease_until = null where delegation_id = ${id}`.execute(db);
+}
+
+export interface MirrorRow {
+  id: string;
+  method: string;
+  source_id: string | null;
+  target_id: string | null;
+  summary: string | null;
+  status: string;
+  created_at: Date;
+  delegation_id: string | null;
+  error_detail: string | null;
+  text: string | null;
+  injected_at: Date | null;
+  answered_at: Date | null;
+}
+
+/** The caller's rows, newest first; the id may stand in either body. */
+export async function listMirror(db: Executor, workspaceId: string, limit: number): Promise<MirrorRow[]> {
+  const result = await sql<MirrorRow>`
+    select a.id, a.method, a.source_id, a.target_id, a.summary, a.status, a.created_at, d.delegation_id as delegation_id_known, a.error_detail,
+      coalesce(a.response_body ->> 'delegation_id', a.request_body ->> 'delegation_id') as delegation_id, a.response_body ->> 'text' as text, d.injected_at, d.answered_at
+    from (select * from activity_logs where workspace_id = ${workspaceId} and activity_type = 'delegation' order by seq desc limit ${limit}) a
+    left join delegations d on d.delegation_id = coalesce(a.response_body ->> 'delegation_id', a.request_body ->> 'delegation_id')
+    order by a.seq desc
+  `.execute(db);
+  return result.rows;
+}
+
+/** Moves the `delegate` row, and a `delegate_result` row that said "queued", to the final state. */
+export async function updateMirror(
+  db: Executor,
+  workspaceId: string,
+  delegationId: string,
+  input: { status: string; result: unknown; summary: string | null; error: string | null },
+): Promise<{ result_updated: boolean }> {
+  const result = await sql<{ method: string }>`
+    update activity_logs set status = ${input.status}, error_detail = ${input.error},
+      response_body = case when method = 'delegate_result' then ${JSON.stringify(input.result)}::jsonb else response_body end,
+      summary = case when method = 'delegate_result' then ${input.summary} else summary end
+    where workspace_id = ${workspaceId} and activity_type = 'delegation'
+      and ((method = 'delegate' and request_body ->> 'delegation_id' = ${delegationId}) or (method = 'delegate_result' and response_body ->> 'delegation_id' = ${delegationId} and status = 'queued'))
+    returning method
+  `.execute(db);
+  return { result_updated: result.rows.some((row) => row.method === 'delegate_result') };
+}
+
+export async function setMirrorStatus(
+  db: Executor,
+  workspaceId: string,
+  delegationId: string,
+  status: string,
+): Promise<void> {
+  await sql`
+    update activity_logs set status = ${status} where workspace_id = ${workspaceId} and activity_type = 'delegation' and method = 'delegate' and request_body ->> 'delegation_id' = ${delegationId}
+  `.execute(db);
+}
+
+/** True once per delegation: who gets it pushes the result to the caller's inbox. */
+export async function claimPush(trx: Transaction<Tables>, id: string): Promise<boolean> {
+  const result =
+    await sql`update delegations set inbox_pushed = true where delegation_id = ${id} and not inbox_pushed returning delegation_id`.execute(
+      trx,
+    );
+  return result.rows.length > 0;
+}
+
+export async function listUnpushed(db: Executor, limit: number): Promise<DelegationRow[]> {
+  return await db
+    .selectFrom('delegations')
+    .selectAll()
+    .where('status', 'in', ['completed', 'failed', 'stuck'])
+    .where('inbox_pushed', '=', false)
+    .orderBy('updated_at')
+    .limit(limit)
+    .execute();
+}
+
+export async function isLive(db: Executor, workspaceId: string): Promise<boolean> {
+  const result = await sql`select 1 from workspaces where id = ${workspaceId} and status <> 'removed'`.execute(db);
+  return result.rows.length > 0;
+}
+
+/** Sign of life of unfinished ones. @returns those the callee reports for the first time, for `in_progress`. */
+export async function touch(
+  db: Executor,
+  ids: string[],
+  workspaceId: string,
+): Promise<{ delegation_id: string; callee_id: string; status: string }[]> {
+  const result = await sql<{ delegation_id: string; callee_id: string; status: string }>`
+    update delegations set last_heartbeat = now(), injected_at = case when callee_id = ${workspaceId} then coalesce(injected_at, now()) else injected_at end,
+      lease_until = case when lease_token is null then null else now() + make_interval(secs => ${LEASE_SECONDS}) end
+    where delegation_id = any(${ids}::text[]) and (caller_id = ${workspaceId} or callee_id = ${workspaceId}) and status in ('queued', 'dispatched', 'in_progress')
+    returning delegation_id, callee_id, status
+  `.execute(db);
+  return result.rows;
+}
+
+export async function listOverdue(db: Executor, limit: number): Promise<string[]> {
+  const result = await sql<{ delegation_id: string }>`
+    select delegation_id from delegations where status in ('queued', 'dispatched', 'in_progress') and deadline < now() order by deadline limit ${limit}
+  `.execute(db);
+  return result.rows.map((row) => row.delegation_id);
+}
+
+export async function listSilent(
+  db: Executor,
+  seconds: number,
+  limit: number,
+): Promise<{ delegation_id: string; silent_seconds: number }[]> {
+  const result = await sql<{ delegation_id: string; silent_seconds: number }>`
+    select delegation_id, extract(epoch from now() - last_heartbeat)::int as silent_seconds from delegations
+    where status in ('queued', 'dispatched', 'in_progress') and last_heartbeat < now() - make_interval(secs => ${seconds}) order by last_heartbeat limit ${limit}
+  `.execute(db);
+  return result.rows;
+}
+
+export async function listUnfinishedOf(db: Executor, workspaceIds: string[], limit: number): Promise<string[]> {
+  const result = await sql<{ delegation_id: string }>`
+    select delegation_id from delegations where status in ('queued', 'dispatched', 'in_progress') and (callee_id = any(${workspaceIds}::uuid[]) or caller_id = any(${workspaceIds}::uuid[])) limit ${limit}
+  `.execute(db);
+  return result.rows.map((row) => row.delegation_id);
+}
+
+const STATES: Record<string, readonly string[]> = {
+  in_flight: ['queued', 'dispatched', 'in_progress'],
+  stuck: ['stuck'],
+  failed: ['failed'],
+  completed: ['completed'],
+};
+
+export async function listByState(db: Executor, state: string, limit: number): Promise<DelegationRow[]> {
+  const statuses = [...(STATES[state] ?? [])];
+  return await db
+    .selectFrom('delegations')
+    .selectAll()
+    .where('status', 'in', statuses)
+    .orderBy('updated_at', 'desc')
+    .limit(limit)
+    .execute();
+}
+
+export async function countByStatus(db: Executor): Promise<Record<string, number>> {
+  const result = await sql<{
+    status: string;
+    count: number;
+  }>`select status, count(*)::int as count from delegations group by status`.execute(db);
+  return Object.fromEntries(result.rows.map((row) => [row.status, row.count]));
+}

@@ -1,0 +1,200 @@
+// HTTP of messaging: the A2A entry and the queue. Hot path: the body stays bytes, the reply is written past the serializer.
+
+import { messagingRoutes, uuid } from '@molecule/contract';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Database } from '../platform/db/index.ts';
+import { notFound, type PlatformError } from '../platform/errors.ts';
+import { type Authorize, answer, HANDLED, mount } from '../platform/http.ts';
+import { isAdmin, type Principal } from '../platform/principal.ts';
+import type { StreamSink } from './dispatch.ts';
+import type { QueueRow } from './lifecycle.ts';
+import type { A2aProxy, Caller, ProxyOutcome } from './proxy.ts';
+import type { Queue } from './queue.ts';
+import * as store from './store.ts';
+import { toV10Reply } from './versions/v1.ts';
+
+/** The bearer is authoritative; an operator may name a workspace to act as (chapter 20 §1.2). */
+function callerOf(principal: Principal, request: FastifyRequest): Caller {
+  if (principal.kind === 'workspace') return { workspaceId: principal.workspaceId, origin: null };
+  const named = request.headers['x-workspace-id'];
+  return { workspaceId: typeof named === 'string' && named !== '' ? named : null, origin: null };
+}
+
+function timeoutOf(request: FastifyRequest): number | null {
+  const given = request.headers['x-timeout'];
+  return typeof given === 'string' && /^\d+$/.test(given) && Number(given) > 0 ? Number(given) : null;
+}
+
+function traceHeadersOf(request: FastifyRequest): Record<string, string> {
+  return Object.fromEntries(
+    (['traceparent', 'tracestate'] as const).flatMap((name) =>
+      typeof request.headers[name] === 'string' ? [[name, request.headers[name] as string]] : [],
+    ),
+  );
+}
+
+/** Security headers were set on the reply by hooks; a hijacked reply must carry them itself. */
+function begin(reply: FastifyReply, status: number, headers: Record<string, string | number>): void {
+  reply.hijack();
+  reply.raw.writeHead(status, { ...(reply.getHeaders() as Record<string, string>), ...headers });
+}
+
+function openStream(reply: FastifyReply): StreamSink {
+  begin(reply, 200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' });
+  reply.raw.flushHeaders();
+  return {
+    // A client that went away reads nothing; the turn goes on without it.
+    write: (chunk) => reply.raw.destroyed || reply.raw.write(chunk),
+    onDrain: (resume) => {
+      reply.raw.once('drain', resume);
+      reply.raw.once('close', resume);
+    },
+  };
+}
+
+function sendBytes(reply: FastifyReply, status: number, body: Buffer): void {
+  begin(reply, status, { 'content-type': 'application/json', 'content-length': body.length });
+  reply.raw.end(body);
+}
+
+function endStream(reply: FastifyReply, outcome: Extract<ProxyOutcome, { kind: 'streamed' }>): void {
+  if (outcome.broken)
+    reply.raw.write(
+      `data: ${JSON.stringify({ jsonrpc: '2.0', id: outcome.normalized.body.id ?? null, error: { code: -32000, message: 'stream interrupted' } })}\n\n`,
+    );
+  reply.raw.end();
+}
+
+function sendOutcome(reply: FastifyReply, outcome: ProxyOutcome, streaming: boolean) {
+  switch (outcome.kind) {
+    case 'answered':
+      sendBytes(reply, outcome.status, outcome.body);
+      return HANDLED;
+    case 'streamed': {
+      if (streaming) endStream(reply, outcome);
+      else {
+        const whole = {
+          jsonrpc: '2.0',
+          id: outcome.normalized.body.id ?? null,
+          ...(outcome.broken ? { error: { code: -32000, message: 'stream interrupted' } } : { result: outcome.result }),
+        };
+        sendBytes(
+          reply,
+          200,
+          Buffer.from(JSON.stringify(outcome.normalized.callerVersion === '1.0' ? toV10Reply(whole) : whole)),
+        );
+      }
+      return HANDLED;
+    }
+    case 'queued':
+      return answer(202, outcome.body);
+    case 'inbox':
+      return answer(200, outcome.body);
+    case 'rejected':
+      return answer(400, outcome.body as never);
+    case 'busy':
+    case 'failed':
+      throw outcome.error satisfies PlatformError;
+  }
+}
+
+function toItem(row: QueueRow, responseBody: unknown) {
+  return {
+    queue_id: row.id,
+    workspace_id: row.workspace_id,
+    caller_id: row.caller_id,
+    status: row.status as 'queued',
+    priority: row.priority,
+    method: row.method,
+    attempts: row.attempts,
+    last_error: row.last_error,
+    enqueued_at: row.enqueued_at,
+    dispatched_at: row.dispatched_at?.toISOString() ?? null,
+    completed_at: row.completed_at?.toISOString() ?? null,
+    expires_at: row.expires_at?.toISOString() ?? null,
+    accepted_at: row.enqueued_at,
+    injected_at: row.injected_at?.toISOString() ?? null,
+    answered_at: row.answered_at?.toISOString() ?? null,
+    ...(responseBody === undefined ? {} : { response_body: responseBody }),
+  };
+}
+
+function delegationIdOf(row: QueueRow): string | null {
+  const body = row.body as { params?: { message?: { metadata?: { delegation_id?: unknown } } } };
+  const id = body.params?.message?.metadata?.delegation_id;
+  return typeof id === 'string' ? id : null;
+}
+
+export function mountMessagingRoutes(
+  app: FastifyInstance,
+  authorize: Authorize,
+  deps: { db: Database; proxy: A2aProxy; queue: Queue },
+): void {
+  const { db, proxy, queue } = deps;
+
+  /** Every reason not to show it looks the same. */
+  async function findVisible(workspaceId: string, queueId: string, principal: Principal): Promise<QueueRow> {
+    const row =
+      uuid.safeParse(queueId).success && uuid.safeParse(workspaceId).success
+        ? await store.findItem(db.kysely, queueId)
+        : null;
+    const named = row !== null && (row.workspace_id === workspaceId || row.caller_id === workspaceId);
+    const own =
+      row !== null &&
+      principal.kind === 'workspace' &&
+      [row.workspace_id, row.caller_id].includes(principal.workspaceId);
+    if (!row || !named || !(own || isAdmin(principal))) throw notFound('queue item');
+    return row;
+  }
+
+  mount(
+    app,
+    messagingRoutes,
+    {
+      sendA2a: async ({ params, body, principal, request, reply }) => {
+        const version = request.headers['a2a-version'];
+        let streaming = false;
+        const wantsStream = (request.headers.accept ?? '').includes('text/event-stream');
+        const outcome = await proxy.run({
+          targetId: params.id,
+          body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
+          caller: callerOf(principal, request),
+          versionHeader: typeof version === 'string' ? version : undefined,
+          timeoutSeconds: timeoutOf(request),
+          traceHeaders: traceHeadersOf(request),
+          enqueueOnBusy: true,
+          logActivity: true,
+          ...(wantsStream
+            ? {
+                openStream: () => {
+                  streaming = true;
+                  return openStream(reply);
+                },
+              }
+            : {}),
+        });
+        return sendOutcome(reply, outcome, streaming);
+      },
+      getQueueItem: async ({ params, principal }) => {
+        const row = await findVisible(params.id, params.queueId, principal);
+        const delegationId = row.status === 'completed' && row.caller_id ? delegationIdOf(row) : null;
+        return toItem(
+          row,
+          delegationId && row.caller_id
+            ? await store.findDelegationReply(db.kysely, row.caller_id, delegationId)
+            : undefined,
+        );
+      },
+      dropStaleQueueItems: async ({ query }) => {
+        let dropped = 0;
+        for (;;) {
+          const ids = await store.listStale(db.kysely, query.max_age_minutes, query.workspace_id ?? null, 500);
+          if (ids.length === 0) break;
+          dropped += await queue.drop(ids, `dropped: older than ${query.max_age_minutes} minutes`);
+        }
+        return { dropped };
+      },
+    },
+    authorize,
+  );
+}

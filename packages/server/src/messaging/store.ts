@@ -1,0 +1,196 @@
+// SQL of the message queue and the figures calls leave behind. Claims skip locked rows, so two drains never take one message.
+
+import { randomUUID } from 'node:crypto';
+import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Tables } from '../platform/db/index.ts';
+import type { QueueRow } from './lifecycle.ts';
+
+export type Executor = Kysely<Tables> | Transaction<Tables>;
+
+export const LEASE_SECONDS = 60;
+const NOBODY = '00000000-0000-0000-0000-000000000000';
+
+export interface NewQueueItem {
+  workspaceId: string;
+  callerId: string | null;
+  origin: string | null;
+  body: unknown;
+  bodyHash: Buffer;
+  method: string;
+  messageId: string | null;
+  callerVersion: string;
+  /** Seconds until it is worthless; null = never. */
+  expiresInSeconds: number | null;
+}
+
+/** Stores the message, or finds the same one that still waits. One statement: the depth counts it too. */
+export async function enqueue(db: Executor, item: NewQueueItem): Promise<{ id: string; depth: number }> {
+  const result = await sql<{ id: string; depth: number }>`
+    with stored as (
+      insert into a2a_queue (workspace_id, caller_id, origin, body, body_hash, method, idempotency_key, caller_version, expires_at)
+      values (${item.workspaceId}, ${item.callerId}, ${item.origin}, ${JSON.stringify(item.body)}::jsonb, ${item.bodyHash}, ${item.method}, ${item.messageId}, ${item.callerVersion},
+        ${item.expiresInSeconds === null ? null : sql`now() + make_interval(secs => ${item.expiresInSeconds})`})
+      on conflict (workspace_id, idempotency_key, coalesce(caller_id, ${sql.raw(`'${NOBODY}'`)}::uuid), coalesce(origin, ''), coalesce(body_hash, ''::bytea))
+        where status in ('queued', 'dispatched') and idempotency_key is not null do nothing
+      returning id
+    ), found as (
+      select id from stored
+      union all
+      select id from a2a_queue
+      where not exists (select 1 from stored) and workspace_id = ${item.workspaceId} and idempotency_key = ${item.messageId} and status in ('queued', 'dispatched')
+        and caller_id is not distinct from ${item.callerId}::uuid and origin is not distinct from ${item.origin}::text and body_hash = ${item.bodyHash}
+      limit 1
+    )
+    select f.id, (select count(*)::int from a2a_queue q where q.workspace_id = ${item.workspaceId} and q.status = 'queued') + (select count(*)::int from stored) as depth from found f
+  `.execute(db);
+  const row = result.rows[0];
+  if (!row) throw new Error('the message was neither stored nor found');
+  return row;
+}
+
+/** Of these workspaces, those with a message that may be delivered now. */
+export async function listWaiting(db: Executor, workspaceIds: string[]): Promise<string[]> {
+  const result = await sql<{ workspace_id: string }>`
+    select w.id as workspace_id from unnest(${workspaceIds}::uuid[]) w (id)
+    where exists (
+      select 1 from a2a_queue q where q.workspace_id = w.id and q.status = 'queued'
+        and (q.next_attempt_at is null or q.next_attempt_at <= now()) and (q.expires_at is null or q.expires_at > now())
+    )
+  `.execute(db);
+  return result.rows.map((row) => row.workspace_id);
+}
+
+/** Workspaces whose waiting messages have become due, for the sweep that catches what no event announced. */
+export async function listDue(db: Executor, limit: number): Promise<string[]> {
+  const result = await sql<{ workspace_id: string }>`
+    select distinct q.workspace_id from a2a_queue q join workspaces w on w.id = q.workspace_id
+    where q.status = 'queued' and (q.next_attempt_at is null or q.next_attempt_at <= now()) and w.status in ('online', 'degraded') and w.active_tasks < w.max_concurrent_tasks
+    limit ${limit}
+  `.execute(db);
+  return result.rows.map((row) => row.workspace_id);
+}
+
+/** The next message this target has room for, locked for the transaction; others skip it. */
+export async function lockClaimable(trx: Transaction<Tables>, workspaceId: string): Promise<string | null> {
+  const result = await sql<{ id: string }>`
+    select q.id from a2a_queue q join workspaces w on w.id = q.workspace_id
+    where q.workspace_id = ${workspaceId} and q.status = 'queued' and w.active_tasks < w.max_concurrent_tasks
+      and (q.next_attempt_at is null or q.next_attempt_at <= now()) and (q.expires_at is null or q.expires_at > now())
+    order by q.priority desc, q.enqueued_at for update of q skip locked limit 1
+  `.execute(trx);
+  return result.rows[0]?.id ?? null;
+}
+
+/** A fresh lease: who holds its token writes the outcome. */
+export function freshLease() {
+  return {
+    lease_token: randomUUID(),
+    lease_until: sql`now() + make_interval(secs => ${LEASE_SECONDS})`,
+    dispatched_at: sql`now()`,
+    attempts: sql`attempts + 1`,
+  };
+}
+
+/** Keeps the leases of messages that are still open here. */
+export async function renewLeases(db: Executor, tokens: string[]): Promise<number> {
+  const result = await sql`
+    update a2a_queue set lease_until = now() + make_interval(secs => ${LEASE_SECONDS}) where lease_token = any(${tokens}::uuid[]) and status = 'dispatched' returning id
+  `.execute(db);
+  return result.rows.length;
+}
+
+export async function listExpired(db: Executor, limit: number): Promise<string[]> {
+  const result = await sql<{
+    id: string;
+  }>`select id from a2a_queue where status = 'queued' and expires_at is not null and expires_at <= now() order by expires_at limit ${limit}`.execute(
+    db,
+  );
+  return result.rows.map((row) => row.id);
+}
+
+export async function listAbandoned(db: Executor, limit: number): Promise<string[]> {
+  const result = await sql<{
+    id: string;
+  }>`select id from a2a_queue where status = 'dispatched' and lease_until < now() order by lease_until limit ${limit}`.execute(
+    db,
+  );
+  return result.rows.map((row) => row.id);
+}
+
+export async function listStale(
+  db: Executor,
+  minutes: number,
+  workspaceId: string | null,
+  limit: number,
+): Promise<string[]> {
+  const result = await sql<{ id: string }>`
+    select id from a2a_queue where status = 'queued' and enqueued_at < now() - make_interval(mins => ${minutes})
+      and (${workspaceId}::uuid is null or workspace_id = ${workspaceId}::uuid) order by enqueued_at limit ${limit}
+  `.execute(db);
+  return result.rows.map((row) => row.id);
+}
+
+export async function listActiveOf(db: Executor, workspaceIds: string[], limit: number): Promise<string[]> {
+  const result = await sql<{
+    id: string;
+  }>`select id from a2a_queue where workspace_id = any(${workspaceIds}::uuid[]) and status in ('queued', 'dispatched') limit ${limit}`.execute(
+    db,
+  );
+  return result.rows.map((row) => row.id);
+}
+
+export async function findItem(db: Executor, id: string): Promise<QueueRow | null> {
+  return (await db.selectFrom('a2a_queue').selectAll().where('id', '=', id).executeTakeFirst()) ?? null;
+}
+
+/** The agent's turn holds these messages: a receipt, and a sign that the lease is still worked on. */
+export async function markInjected(
+  db: Executor,
+  workspaceId: string,
+  messageIds: string[],
+): Promise<{ id: string; idempotency_key: string; injected_at: Date }[]> {
+  const result = await sql<{ id: string; idempotency_key: string; injected_at: Date; fresh: boolean }>`
+    with active as (
+      select id, injected_at is null as fresh from a2a_queue
+      where workspace_id = ${workspaceId} and status = 'dispatched' and idempotency_key = any(${messageIds}::text[]) for update
+    )
+    update a2a_queue q set injected_at = coalesce(q.injected_at, now()), lease_until = now() + make_interval(secs => ${LEASE_SECONDS})
+    from active where q.id = active.id returning q.id, q.idempotency_key, q.injected_at, active.fresh
+  `.execute(db);
+  return result.rows.filter((row) => row.fresh);
+}
+
+/** The delegation result that belongs to a finished message, for its caller. */
+export async function findDelegationReply(db: Executor, callerId: string, delegationId: string): Promise<unknown> {
+  const result = await sql<{ response_body: unknown }>`
+    select response_body from activity_logs
+    where workspace_id = ${callerId} and activity_type = 'delegation' and method = 'delegate_result' and response_body ->> 'delegation_id' = ${delegationId} and status = 'completed'
+    order by seq desc limit 1
+  `.execute(db);
+  return result.rows[0]?.response_body;
+}
+
+export interface CallFigures {
+  workspaceId: string;
+  input: number;
+  output: number;
+}
+
+const DOLLARS_PER_MILLION = { input: 3, output: 15 };
+
+/** Tokens per workspace and UTC day, many calls in one statement. */
+export async function addUsage(db: Executor, figures: readonly CallFigures[]): Promise<void> {
+  await sql`
+    insert into workspace_token_usage as u (workspace_id, period_start, input_tokens, output_tokens, call_count, estimated_cost_usd)
+    select f."workspaceId", (now() at time zone 'utc')::date, sum(f.input), sum(f.output), count(*),
+      sum(f.input) * ${DOLLARS_PER_MILLION.input}::numeric / 1000000 + sum(f.output) * ${DOLLARS_PER_MILLION.output}::numeric / 1000000
+    from jsonb_to_recordset(${JSON.stringify(figures)}::jsonb) as f ("workspaceId" uuid, input bigint, output bigint)
+    where exists (select 1 from workspaces w where w.id = f."workspaceId") group by 1
+    on conflict (workspace_id, period_start) do update set input_tokens = u.input_tokens + excluded.input_tokens, output_tokens = u.output_tokens + excluded.output_tokens,
+      call_count = u.call_count + excluded.call_count, estimated_cost_usd = u.estimated_cost_usd + excluded.estimated_cost_usd
+  `.execute(db);
+}
+
+export async function touchOutbound(db: Executor, workspaceIds: string[]): Promise<void> {
+  await sql`update workspaces set last_outbound_at = now() where id = any(${workspaceIds}::uuid[])`.execute(db);
+}

@@ -1,0 +1,54 @@
+// The `config.yaml` of a workload (chapter 10 §7.3, chapter 40 §3): generated, or an existing one with the seat's facts in it.
+// Name, role, tier and runtime are the row's, so that a change made on the canvas counts from the next start.
+
+import { isMap, parseDocument, stringify } from 'yaml';
+
+export interface SeatFacts {
+  name: string;
+  role: string | null;
+  tier: number;
+  runtime: string;
+}
+
+const oneLine = (text: string) => text.replace(/[\r\n]+/g, ' ').trim();
+
+/** Every scalar goes through the YAML library, so no name or role can inject a key. */
+export function generateConfig(seat: SeatFacts, model: string, extra: Record<string, unknown> = {}): string {
+  return stringify(
+    {
+      name: oneLine(seat.name),
+      description: oneLine(seat.role ?? ''),
+      role: oneLine(seat.role ?? ''),
+      version: '1.0.0',
+      tier: seat.tier,
+      runtime: seat.runtime,
+      model,
+      ...extra,
+    },
+    { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 },
+  );
+}
+
+/**
+ * Writes the seat's facts into an existing file; comments and every other key stay.
+ * @returns the text unchanged when it cannot be parsed: the runtime then says what is wrong with it.
+ */
+export function applySeat(text: string, seat: SeatFacts): string {
+  const document = parseDocument(text);
+  if (document.errors.length > 0 || !isMap(document.contents)) return text;
+  const current = document.toJS() as Record<string, unknown>;
+  const role = seat.role === null ? null : oneLine(seat.role);
+  const wanted: Record<string, unknown> = {
+    name: oneLine(seat.name),
+    tier: seat.tier,
+    runtime: seat.runtime,
+    // A description that only repeated the role follows it.
+    ...(role
+      ? { role, ...(!current.description || current.description === current.role ? { description: role } : {}) }
+      : {}),
+  };
+  const changes = Object.entries(wanted).filter(([key, value]) => current[key] !== value);
+  if (changes.length === 0) return text;
+  for (const [key, value] of changes) document.set(key, value);
+  return document.toString({ lineWidth: 0 });
+}

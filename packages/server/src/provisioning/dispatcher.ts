@@ -1,0 +1,135 @@
+// The only entry to whatever starts workloads (chapter 10 §7.2): provisions under a cap, coalesces restarts, and never leaves
+// a workspace stuck without a reason. Knows no backend by name but the one that is not there.
+
+import type { Events } from '../events/index.ts';
+import type { Database } from '../platform/db/index.ts';
+import type { Logger } from '../platform/log.ts';
+import type { Workspaces } from '../workspaces/index.ts';
+import type { Backend } from './backend.ts';
+import { type Pipeline, ProvisionError } from './pipeline.ts';
+import { createRestartGate } from './restart-gate.ts';
+
+/** How long a start holds its place under the cap, and its gate, while the agent comes up. */
+const SETTLE_MS = 10_000;
+const SETTLING_EVENTS = new Set([
+  'WORKSPACE_ONLINE',
+  'WORKSPACE_PROVISION_FAILED',
+  'WORKSPACE_OFFLINE',
+  'WORKSPACE_PAUSED',
+  'WORKSPACE_REMOVED',
+]);
+export const NO_BACKEND_MESSAGE =
+  'no provisioning backend is configured; start the platform with MOLECULE_PROVISIONER=process, or connect an agent yourself';
+
+export interface DispatcherDeps {
+  db: Database;
+  workspaces: Workspaces;
+  events: Events;
+  backend: Backend;
+  pipeline: Pipeline;
+  concurrency: number;
+  log: Logger;
+}
+
+export function createDispatcher({ db, workspaces, events, backend, pipeline, concurrency, log }: DispatcherDeps) {
+  const gate = createRestartGate({ db, log, withSlot, repeat: restartOnce });
+  const queue: (() => void)[] = [];
+  let active = 0;
+  let closed = false;
+
+  async function withSlot(work: () => Promise<void>): Promise<void> {
+    if (active >= concurrency) await new Promise<void>((resolve) => queue.push(resolve));
+    else active += 1;
+    try {
+      await work();
+    } finally {
+      // The place goes straight to the next in line.
+      const next = queue.shift();
+      if (next) next();
+      else active -= 1;
+    }
+  }
+
+  /** The one writer of `failed` for a seat that was starting (chapter 10 §7.4). */
+  async function markFailed(id: string, message: string, extra: Record<string, unknown> = {}): Promise<boolean> {
+    const row = await workspaces.transition('provision_failed', id, {
+      patch: { last_sample_error: message, url: null, current_task: '', active_tasks: 0 },
+      details: extra,
+    });
+    workspaces.forget(id);
+    return row !== null;
+  }
+
+  /** Resolves when the seat came up, failed or was put away, at the latest after ten seconds. */
+  function watchSettling(id: string): { settled: Promise<void>; cancel(): void } {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const end = events.onWorkspace(id, (frame) => {
+      if (SETTLING_EVENTS.has(frame.event)) resolve();
+    });
+    const timeout = AbortSignal.timeout(SETTLE_MS);
+    timeout.addEventListener('abort', () => resolve(), { once: true });
+    settlers.add(resolve);
+    return {
+      settled: promise,
+      cancel() {
+        end();
+        settlers.delete(resolve);
+      },
+    };
+  }
+  const settlers = new Set<() => void>();
+
+  async function runPipeline(id: string): Promise<void> {
+    const watch = watchSettling(id);
+    try {
+      await pipeline.run(id);
+      if ((await workspaces.get(id))?.status === 'provisioning' && !closed) await watch.settled;
+    } catch (error) {
+      // A start that the shutdown cut short is made up for by the next one.
+      if (closed) return;
+      if (error instanceof ProvisionError) return void (await markFailed(id, error.message, error.extra));
+      log.error({ err: error, workspace_id: id }, 'a workspace could not be started');
+      await markFailed(id, 'workspace start failed; the platform log has the reason');
+    } finally {
+      watch.cancel();
+    }
+  }
+
+  async function restartOnce(id: string): Promise<void> {
+    const row = await workspaces.get(id);
+    if (!row || row.runtime === 'external' || row.status === 'removed') return;
+    if ((await workspaces.listAncestry(id)).some((ancestor) => ancestor.status === 'paused')) return;
+    log.info(`evt: restart.pre_stop ${JSON.stringify({ workspace_id: id, backend: backend.name })}`);
+    await backend.stop(id);
+    const moved = await workspaces.transition('restart', id, {
+      patch: { url: null, url_source: null, needs_restart: false, current_task: '', active_tasks: 0 },
+    });
+    if (moved) await runPipeline(id);
+  }
+
+  return {
+    markFailed,
+    isBusy: gate.isBusy,
+    provision(id: string): boolean {
+      if (backend.name === 'none') {
+        markFailed(id, NO_BACKEND_MESSAGE).catch((error: unknown) =>
+          log.error({ err: error, workspace_id: id }, 'a missing backend could not be recorded'),
+        );
+        return false;
+      }
+      gate.enter(id, () => runPipeline(id));
+      return true;
+    },
+    restart(id: string): void {
+      if (backend.name !== 'none') gate.enter(id, () => restartOnce(id));
+    },
+    /** Nothing starts from here on. Call before the backend ends its workloads. */
+    refuse(): void {
+      closed = true;
+      for (const settle of settlers) settle();
+    },
+    close: () => gate.close(),
+  };
+}
+
+export type Dispatcher = ReturnType<typeof createDispatcher>;

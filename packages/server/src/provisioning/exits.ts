@@ -1,0 +1,102 @@
+// What follows when a workload ends by itself (chapter 10 §1.3 row 10): said at once, then started again with a back-off, or
+// given up with a reason a person can act on. Back-offs are kept in memory: after a platform restart the sweep starts anew.
+
+import type { Clock } from '../platform/clock.ts';
+import type { Database } from '../platform/db/index.ts';
+import type { Logger } from '../platform/log.ts';
+import type { WorkspaceRow, Workspaces } from '../workspaces/index.ts';
+import type { WorkloadExit } from './backend.ts';
+import type { CrashPolicy } from './crash-policy.ts';
+
+const RUNNABLE = new Set(['provisioning', 'online', 'degraded', 'offline']);
+/** The runtime's own refusals (chapter 40 §2): a repeat would say the same. */
+const REFUSAL_CODES = new Set([1, 2]);
+const CREDENTIAL_NAME = /\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:API_KEY|BASE_URL|TOKEN)\b/g;
+
+export interface ExitDeps {
+  db: Database;
+  workspaces: Workspaces;
+  crashes: CrashPolicy;
+  clock: Clock;
+  log: Logger;
+  markFailed(id: string, message: string, extra?: Record<string, unknown>): Promise<void>;
+  /** Secret values of the workload, to be kept out of what people read. */
+  listSecretValues(id: string): Promise<string[]>;
+  restart(id: string): void;
+}
+
+/** Names of credentials a reason speaks of, so that the canvas can offer to add them. */
+export function findMissingNames(reason: string): string[] {
+  return [...new Set(reason.match(CREDENTIAL_NAME) ?? [])];
+}
+
+export function redactValues(text: string, values: readonly string[]): string {
+  // The longest first: one value may be part of another. Shorter ones would blank out ordinary words.
+  const known = values.filter((value) => value.length >= 6).sort((a, b) => b.length - a.length);
+  return known.reduce((clean, value) => clean.replaceAll(value, '[redacted]'), text);
+}
+
+export function createExitHandler(deps: ExitDeps) {
+  const { db, workspaces, crashes, clock, log, markFailed, restart } = deps;
+  /** When a crashed workload may start again. */
+  const due = new Map<string, number>();
+  const settling = new Set<Promise<void>>();
+  let closed = false;
+
+  async function giveUp(row: WorkspaceRow, reason: string): Promise<void> {
+    const message = `stopped restarting after ${crashes.limit} crashes: ${reason}`;
+    // `failed` is entered from `provisioning` only, so both edges are taken in one transaction.
+    await db.tx(async (trx) => {
+      if (row.status !== 'provisioning')
+        await workspaces.transitionIn(trx, 'restart', row.id, { patch: { url: null } });
+      await workspaces.transitionIn(trx, 'provision_failed', row.id, { patch: { last_sample_error: message } });
+    });
+    workspaces.forget(row.id);
+  }
+
+  async function settle(exit: WorkloadExit): Promise<void> {
+    const { id, code, signal } = exit;
+    const reason = redactValues(exit.reason, await deps.listSecretValues(id));
+    log.warn({ workspace_id: id, code, signal, reason }, 'an agent process ended');
+    const row = await workspaces.get(id);
+    if (!row || !RUNNABLE.has(row.status)) return;
+    if (row.status === 'provisioning' && signal === null && code !== null && REFUSAL_CODES.has(code)) {
+      const missing = findMissingNames(reason);
+      return await markFailed(id, reason, missing.length > 0 ? { missing } : {});
+    }
+    const offline = await workspaces.transition('go_offline', id, {
+      patch: { last_sample_error: reason, current_task: '', active_tasks: 0 },
+    });
+    const delayMs = crashes.next(id);
+    if (delayMs === null) return await giveUp(offline ?? row, reason);
+    due.set(id, clock.now() + delayMs);
+  }
+
+  return {
+    handle(exit: WorkloadExit): void {
+      if (closed) return;
+      const work = settle(exit).catch((error: unknown) =>
+        log.error({ err: error, workspace_id: exit.id }, 'an exit could not be recorded'),
+      );
+      settling.add(work);
+      work.finally(() => settling.delete(work));
+    },
+    /** True while a restart waits for its back-off. */
+    isWaiting: (id: string) => due.has(id),
+    forget: (id: string) => due.delete(id),
+    restartDue(): number {
+      const now = clock.now();
+      const ready = [...due].filter(([, at]) => at <= now).map(([id]) => id);
+      for (const id of ready) {
+        due.delete(id);
+        restart(id);
+      }
+      return ready.length;
+    },
+    async close() {
+      closed = true;
+      due.clear();
+      await Promise.allSettled(settling);
+    },
+  };
+}

@@ -1,0 +1,137 @@
+// Background work of provisioning (chapter 10 §8): every pass is bounded, and the next one is the retry.
+
+import type { Database } from '../platform/db/index.ts';
+import type { Logger } from '../platform/log.ts';
+import type { Loop } from '../platform/loops.ts';
+import type { Workspaces } from '../workspaces/index.ts';
+import type { Backend } from './backend.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import * as store from './store.ts';
+
+const BATCH = 50;
+const SUSPENDED = new Set(['paused', 'hibernated']);
+
+export interface LoopDeps {
+  db: Database;
+  workspaces: Workspaces;
+  backend: Backend;
+  dispatcher: Dispatcher;
+  exits: { restartDue(): number; isWaiting(id: string): boolean };
+  deadlineSeconds(runtime: string): number;
+  log: Logger;
+}
+
+export function createProvisioningLoops(deps: LoopDeps): Loop[] {
+  const { db, workspaces, backend, dispatcher, exits, deadlineSeconds, log } = deps;
+  let healthCursor: string | null = null;
+  let orphanCursor = '';
+
+  async function sweepOverdue(): Promise<Record<string, number>> {
+    let failed = 0;
+    for (const { id, runtime, age_seconds } of await store.listOverdue(db.kysely, BATCH)) {
+      const limit = deadlineSeconds(runtime);
+      if (age_seconds <= limit) continue;
+      const marked = await dispatcher.markFailed(id, `the agent did not come online within ${limit} seconds`, {
+        timeout_secs: limit,
+        runtime,
+        source: 'provision_timeout_sweep',
+      });
+      if (marked) failed += 1;
+    }
+    return { failed };
+  }
+
+  /** Seats that should run and do not are brought back: after a crash or a stop of the platform, a reboot, a kill nobody saw. */
+  async function sweepHealth(): Promise<Record<string, number>> {
+    const rows = await store.listExpectedRunning(db.kysely, healthCursor, BATCH);
+    healthCursor = rows.length < BATCH ? null : (rows.at(-1)?.id ?? null);
+    let restarted = 0;
+    for (const { id, status } of rows) {
+      if (dispatcher.isBusy(id) || exits.isWaiting(id)) continue;
+      const { running, error } = await backend.isRunning(id);
+      if (error || running) continue;
+      if (status === 'online' || status === 'degraded')
+        await workspaces.transition('go_offline', id, { patch: { current_task: '', active_tasks: 0 } });
+      dispatcher.restart(id);
+      restarted += 1;
+    }
+    return { checked: rows.length, restarted };
+  }
+
+  async function settleOrphan(id: string, status: string | undefined): Promise<boolean> {
+    if (status === 'removed') {
+      await backend.stop(id);
+      await backend.removeVolumes(id);
+      return true;
+    }
+    // A row we do not know may be one of another database: its workload must not run, but its files are not ours to delete.
+    if (status !== undefined && !SUSPENDED.has(status)) return false;
+    if (!(await backend.isRunning(id)).running) return false;
+    await backend.stop(id);
+    return true;
+  }
+
+  async function sweepOrphans(): Promise<Record<string, number>> {
+    const all = (await backend.listManaged()).sort();
+    const ids = all.filter((id) => id > orphanCursor).slice(0, BATCH);
+    orphanCursor = ids.length < BATCH ? '' : (ids.at(-1) ?? '');
+    if (ids.length === 0) return { checked: 0, ended: 0 };
+    const statuses = await store.listStatuses(db.kysely, ids);
+    let ended = 0;
+    for (const id of ids) {
+      if (dispatcher.isBusy(id)) continue;
+      try {
+        if (await settleOrphan(id, statuses.get(id))) ended += 1;
+      } catch (error) {
+        // One that cannot be ended must not keep the others.
+        log.error({ err: error, workspace_id: id }, 'an orphaned workload could not be ended');
+      }
+    }
+    return { checked: ids.length, ended };
+  }
+
+  const overdue: Loop = {
+    name: 'provision-timeout-sweep',
+    why: 'An agent that never comes online would be shown as starting for ever.',
+    everyMs: 30_000,
+    timeoutMs: 20_000,
+    runs: 'one-replica',
+    run: sweepOverdue,
+  };
+  if (backend.name === 'none') return [overdue];
+  return [
+    overdue,
+    {
+      name: 'health-sweep',
+      why: 'A workload that vanished unseen would be shown online until its beats expire; after a boot nothing would start.',
+      everyMs: 15_000,
+      timeoutMs: 30_000,
+      runs: 'every-replica',
+      run: sweepHealth,
+    },
+    {
+      name: 'workload-supervision',
+      why: 'Crashed agents would stay down, and the end of an adopted one would go unnoticed.',
+      everyMs: 2_000,
+      timeoutMs: 10_000,
+      runs: 'every-replica',
+      run: async () => ({ adopted: await backend.supervise(), restarted: exits.restartDue() }),
+    },
+    {
+      name: 'workload-logs',
+      why: 'The log of a talkative agent would fill the disk.',
+      everyMs: 60_000,
+      timeoutMs: 30_000,
+      runs: 'every-replica',
+      run: async () => ({ cut: await backend.rotateLogs() }),
+    },
+    {
+      name: 'orphan-sweeper',
+      why: 'Workloads of removed or sleeping workspaces would go on running, and their files would stay.',
+      everyMs: 60_000,
+      timeoutMs: 30_000,
+      runs: 'every-replica',
+      run: sweepOrphans,
+    },
+  ];
+}

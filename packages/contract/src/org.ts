@@ -60,7 +60,17 @@ export const orgTemplateView = z.object({
 
 export const importResult = z.object({
   org: z.string(),
-  workspaces: z.array(z.object({ id: uuid, name: z.string(), tier: z.number(), skipped: z.literal(true).optional() })),
+  workspaces: z.array(
+    z.object({
+      id: uuid,
+      name: z.string(),
+      tier: z.number(),
+      skipped: z.literal(true).optional(),
+      channels_skipped: z.array(z.object({ workspace: z.string(), type: z.string(), reason: z.string() })).optional(),
+      plugins_skipped: z.array(z.string()).optional(),
+      schedules_skipped: z.array(z.string()).optional(),
+    }),
+  ),
   count: z.number(),
   error: z.string().optional(),
 });

@@ -37,6 +37,8 @@ export interface PlatformOptions {
   log: Logger;
   clock?: Clock;
   version: string;
+  /** Program and arguments that run as an agent process instead of the runtime of this repository. */
+  agentCommand?: readonly string[];
 }
 
 export interface Platform {
@@ -64,6 +66,7 @@ export async function createPlatform({
   log,
   clock = systemClock,
   version,
+  agentCommand,
 }: PlatformOptions): Promise<Platform> {
   await migrate(db, MIGRATIONS_DIR);
   const instanceId = randomUUID();
@@ -128,6 +131,7 @@ export async function createPlatform({
     log,
     clock,
     platformUrl: () => address.url,
+    agentCommand,
   });
   const org = createOrg({ db, config, workspaces, secrets, provisioning, events, log });
   const activity = createActivity({ db, config, events, metrics, log, workspaces });

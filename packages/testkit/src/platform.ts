@@ -20,6 +20,8 @@ export interface StartOptions {
   /** Share a database, for tests of several replicas or of a restart. */
   db?: Database;
   dataDir?: string;
+  /** What runs as an agent process instead of the runtime. */
+  agentCommand?: readonly string[];
   /** Collects the log lines instead of dropping them. */
   onLog?: (line: Record<string, unknown>) => void;
 }
@@ -68,6 +70,7 @@ export async function startPlatform(options: StartOptions = {}): Promise<TestPla
     log,
     version: '0.0.0-test',
     ...(options.clock ? { clock: options.clock } : {}),
+    ...(options.agentCommand ? { agentCommand: options.agentCommand } : {}),
   });
   const { url } = await platform.listen();
   const adminToken = config.adminToken ?? platform.auth.adminToken ?? '';

@@ -15,22 +15,34 @@ interface Save {
   parentId?: string | null;
 }
 
-function savePlace({ id, x, y, parentId }: Save): Promise<void> {
-  const place = { x: Math.round(x), y: Math.round(y), ...(parentId === undefined ? {} : { parent_id: parentId }) };
-  return writeLocally(id, place, () => api.patchWorkspace({ params: { id }, body: place }));
+let running = 0;
+const queued: (() => void)[] = [];
+
+/** Few requests at a time, in the order asked. */
+async function inTurn<T>(run: () => Promise<T>): Promise<T> {
+  if (running >= AT_ONCE) await new Promise<void>((resolve) => queued.push(resolve));
+  running += 1;
+  try {
+    return await run();
+  } finally {
+    running -= 1;
+    queued.shift()?.();
+  }
 }
 
-/** All at once on screen, few at a time on the wire. @returns those that were refused, with the reason. */
+function savePlace({ id, x, y, parentId }: Save): Promise<void> {
+  const place = { x: Math.round(x), y: Math.round(y), ...(parentId === undefined ? {} : { parent_id: parentId }) };
+  return writeLocally(id, place, () => inTurn(() => api.patchWorkspace({ params: { id }, body: place })));
+}
+
+/** Everything jumps to its new place together; the requests follow. @returns those that were refused, with the reason. */
 async function saveAll(saves: readonly Save[]): Promise<{ id: string; error: Error }[]> {
   const failures: { id: string; error: Error }[] = [];
-  const queue = [...saves];
-  const worker = async () => {
-    for (let save = queue.shift(); save; save = queue.shift()) {
-      const { id } = save;
-      await savePlace(save).catch((error: unknown) => failures.push({ id, error: error as Error }));
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, queue.length) }, worker));
+  await Promise.all(
+    saves.map((save) =>
+      savePlace(save).catch((error: unknown) => void failures.push({ id: save.id, error: error as Error })),
+    ),
+  );
   return failures;
 }
 
@@ -53,7 +65,6 @@ const MOST_NAMED = 3;
 /** Moves the cards and says which of them could not be moved; those return to where they were. */
 export async function saveMoves(layout: Layout, moves: readonly Save[]): Promise<void> {
   const all = moves.flatMap((move) => listMoves(layout, move));
-  // Everything jumps to its new place together; the requests follow.
   const failures = await saveAll(all);
   const own = failures.filter(({ id }) => moves.some((move) => move.id === id));
   if (own.length === 0) return;

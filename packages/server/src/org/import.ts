@@ -1,20 +1,22 @@
 // Importing an organisation template (chapter 30 §2.5): what exists is left alone, what is missing is created, parents first.
 
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { layoutGrid } from '@molecule/contract';
-import { stringify } from 'yaml';
-import { acquireLease, type Database } from '../platform/db/index.ts';
+import { acquireLease, type Database, type Lease } from '../platform/db/index.ts';
+import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
-import { type Provisioning, readTextFiles, resolveInside } from '../provisioning/index.ts';
+import type { Provisioning } from '../provisioning/index.ts';
 import { defaultModel, type Secrets } from '../secrets/index.ts';
 import { RUNTIME_CHOICE, type Workspaces } from '../workspaces/index.ts';
+import { assembleFiles, readNodeSecrets } from './node-config.ts';
 import { type OrgTemplate, type TemplateNode, toGrid } from './template.ts';
 
-const IMPORT_LEASE_MS = 120_000;
+const IMPORT_LEASE_MS = 60_000;
 const LEASE_WAIT_MS = 250;
 const LEASE_TRIES = 240;
 const DEFAULT_TIER = 2;
+const DEFAULT_RUNTIME = 'langgraph';
+const FIRST_ROOT = { x: 80, y: 100 };
 const ROOT_GAP = 60;
 
 export interface ImportEntry {
@@ -22,6 +24,10 @@ export interface ImportEntry {
   name: string;
   tier: number;
   skipped?: true;
+  /** Parts of the template this version cannot build, by name; nothing is dropped silently. */
+  channels_skipped?: { workspace: string; type: string; reason: string }[];
+  plugins_skipped?: string[];
+  schedules_skipped?: string[];
 }
 
 export interface ImportResult {
@@ -37,80 +43,73 @@ export interface ImporterDeps {
   log: Logger;
 }
 
+/** One import on its way: what every node of it shares. */
+interface Journey {
+  template: OrgTemplate;
+  folder: string | null;
+  /** The runtime behind `default`, chosen once for the whole team. */
+  chosen: string;
+  lease: Lease;
+  entries: ImportEntry[];
+}
+
+interface Point {
+  x: number;
+  y: number;
+}
+
 const pause = (milliseconds: number) =>
   new Promise<void>((done) => AbortSignal.timeout(milliseconds).addEventListener('abort', () => done()));
 
 export function createImporter({ db, workspaces, secrets, provisioning, log }: ImporterDeps) {
   /** Imports run one after another on all replicas, so that two never create the same node. */
-  async function withLease<T>(work: () => Promise<T>): Promise<T> {
+  async function withLease<T>(work: (lease: Lease) => Promise<T>): Promise<T> {
     for (let attempt = 0; attempt < LEASE_TRIES; attempt += 1) {
       const lease = await acquireLease(db, 'org-import', randomUUID(), IMPORT_LEASE_MS);
       if (lease) {
         try {
-          return await work();
+          return await work(lease);
         } finally {
           await lease.release();
         }
       }
       await pause(LEASE_WAIT_MS);
     }
-    throw new Error('another import does not end');
+    throw new PlatformError('conflict', 'another import is still running; repeat in a minute');
   }
 
-  function readPrompt(
-    folder: string | null,
-    inline: string | undefined,
-    file: string | undefined,
-    label: string,
-  ): string | null {
-    if (inline) return inline;
-    if (!file || !folder) return null;
-    const path = resolveInside(folder, file);
-    if (path && existsSync(path)) return readFileSync(path, 'utf8');
-    log.warn({ file, label }, 'a prompt file of a template was not found');
-    return null;
-  }
-
-  /** Files for the node's `/configs`: its folder, then what the template says inline. */
-  function assembleFiles(
-    template: OrgTemplate,
-    node: TemplateNode,
-    folder: string | null,
-    runtime: string,
-    model: string,
-    tier: number,
-  ): Record<string, string> {
-    const filesDir = node.files_dir && folder ? resolveInside(folder, node.files_dir) : null;
-    const files = filesDir && existsSync(filesDir) ? readTextFiles(filesDir) : {};
-    const prompt =
-      readPrompt(filesDir, node.initial_prompt, node.initial_prompt_file, node.name) ??
-      readPrompt(folder, template.defaults.initial_prompt, template.defaults.initial_prompt_file, template.name);
-    const line = (text: string) => text.replace(/[\r\n]+/g, ' ');
-    const generated = {
-      name: line(node.name),
-      description: line(node.role ?? ''),
-      role: line(node.role ?? ''),
-      version: '1.0.0',
-      tier,
-      runtime,
-      model,
-      ...(prompt ? { initial_prompt: prompt } : {}),
+  /** Said in the result and in the log: a template may ask for more than this version builds. */
+  function listSkippedParts(template: OrgTemplate, node: TemplateNode): Partial<ImportEntry> {
+    const plugins = [...(template.defaults.plugins ?? []), ...(node.plugins ?? [])].filter(
+      (name) => !/^[!-]/.test(name),
+    );
+    const channels = (node.channels ?? []).map(({ type }) => ({
+      workspace: node.name,
+      type: type ?? '',
+      reason: 'channels are not part of this version',
+    }));
+    const schedules = (node.schedules ?? []).map(({ name }) => name ?? '');
+    const skipped = {
+      ...(plugins.length > 0 ? { plugins_skipped: [...new Set(plugins)] } : {}),
+      ...(channels.length > 0 ? { channels_skipped: channels } : {}),
+      ...(schedules.length > 0 ? { schedules_skipped: schedules } : {}),
     };
-    return {
-      ...files,
-      ...(node.system_prompt ? { 'system-prompt.md': node.system_prompt } : {}),
-      'config.yaml': stringify(generated, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' }),
-    };
+    if (Object.keys(skipped).length > 0)
+      log.warn(
+        { workspace: node.name, ...skipped },
+        'parts of a template were skipped: this version does not build them',
+      );
+    return skipped;
   }
 
   async function createNode(
-    template: OrgTemplate,
+    journey: Journey,
     node: TemplateNode,
     parentId: string | null,
-    point: { x: number; y: number },
-    folder: string | null,
-    chosen: string,
+    point: Point,
   ): Promise<ImportEntry> {
+    const { template, folder } = journey;
+    const { defaults } = template;
     const existing = await workspaces.findByParentAndName(db.kysely, parentId, node.name);
     if (existing) {
       log.info(
@@ -118,10 +117,19 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
       );
       return { id: existing.id, name: node.name, tier: existing.tier, skipped: true };
     }
-    const wanted = node.external ? 'external' : (node.runtime ?? template.defaults.runtime ?? 'langgraph');
-    const runtime = wanted === RUNTIME_CHOICE ? chosen : wanted;
-    const model = node.model ?? template.defaults.model;
-    const tier = node.tier ?? template.defaults.tier ?? DEFAULT_TIER;
+    const wanted = node.external ? 'external' : (node.runtime ?? defaults.runtime ?? DEFAULT_RUNTIME);
+    const runtime = wanted === RUNTIME_CHOICE ? journey.chosen : wanted;
+    const external = runtime === 'external';
+    const model = node.model ?? defaults.model;
+    const tier = node.tier ?? defaults.tier ?? DEFAULT_TIER;
+    const files = external
+      ? {}
+      : assembleFiles(
+          node,
+          { runtime, model: model ?? defaultModel(runtime), tier },
+          { template, folder, readTemplateFiles: provisioning.readTemplateFiles, log },
+        );
+    const values = { ...readNodeSecrets(node, folder, log), ...(model ? { MODEL_PROVIDER: model } : {}) };
     const row = await db.tx(async (trx) => {
       const created = await workspaces.createIn(trx, {
         name: node.name,
@@ -137,61 +145,57 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
         template: node.template ?? null,
         canvas: point,
       });
-      if (model) await secrets.saveMany(trx, created.id, { MODEL_PROVIDER: model });
-      if (node.external)
+      await secrets.saveMany(trx, created.id, values);
+      // Before the commit: a row that exists has its prompts, whenever the platform may die.
+      if (!external) await provisioning.writeFiles(created.id, files);
+      else
         await workspaces.transitionIn(
           trx,
           node.url ? 'create_external_online' : 'create_external_awaiting',
           created.id,
         );
-      if (!node.external)
-        await provisioning.writeFiles(
-          created.id,
-          assembleFiles(template, node, folder, runtime, model ?? defaultModel(runtime), tier),
-        );
       return created;
     });
-    if (!node.external) provisioning.provision(row.id);
-    return { id: row.id, name: row.name, tier };
+    if (!external) provisioning.provision(row.id);
+    return { id: row.id, name: row.name, tier, ...listSkippedParts(template, node) };
   }
 
-  /** Depth first, parents before children; the first failure ends the import and is told with what was done. */
-  async function walk(template: OrgTemplate, folder: string | null, entries: ImportEntry[]): Promise<void> {
-    const chosen = await provisioning.chooseRuntime();
-    let rootX = 80;
-
-    async function visit(node: TemplateNode, parentId: string | null, point: { x: number; y: number }): Promise<void> {
-      const entry = await createNode(template, node, parentId, point, folder, chosen);
-      entries.push(entry);
-      const { slots } = layoutGrid(toGrid(node));
-      for (const [index, child] of node.children.entries()) {
-        const slot = slots[index] ?? { x: 0, y: 0 };
-        await visit(child, entry.id, { x: point.x + slot.x, y: point.y + slot.y });
-      }
+  /** Depth first, parents before children, missing descendants under parents that exist. */
+  async function visit(journey: Journey, node: TemplateNode, parentId: string | null, point: Point): Promise<void> {
+    if (!(await journey.lease.renew())) throw new PlatformError('conflict', 'another import took over; repeat');
+    const entry = await createNode(journey, node, parentId, point);
+    journey.entries.push(entry);
+    const { slots } = layoutGrid(toGrid(node));
+    for (const [index, child] of node.children.entries()) {
+      const slot = slots[index] ?? { x: 0, y: 0 };
+      await visit(journey, child, entry.id, { x: point.x + slot.x, y: point.y + slot.y });
     }
+  }
 
-    for (const root of template.workspaces) {
-      const point = root.canvas ?? { x: rootX, y: 100 };
-      await visit(root, null, point);
-      rootX = point.x + layoutGrid(toGrid(root)).width + ROOT_GAP;
+  async function walk(journey: Journey): Promise<void> {
+    let next = FIRST_ROOT;
+    for (const root of journey.template.workspaces) {
+      const point = root.canvas ?? next;
+      await visit(journey, root, null, point);
+      next = { x: point.x + layoutGrid(toGrid(root)).width + ROOT_GAP, y: FIRST_ROOT.y };
     }
   }
 
   return {
+    /** The first failure ends the import and is told with what was done; a repeat creates the rest. */
     async run(template: OrgTemplate, folder: string | null): Promise<ImportResult> {
-      return await withLease(async () => {
+      const chosen = await provisioning.chooseRuntime();
+      return await withLease(async (lease) => {
         const entries: ImportEntry[] = [];
         try {
-          await walk(template, folder, entries);
+          await walk({ template, folder, chosen, lease, entries });
           return { workspaces: entries };
         } catch (error) {
           log.error({ err: error, template: template.name }, 'an import stopped');
+          const known = error instanceof PlatformError;
           return {
             workspaces: entries,
-            error:
-              error instanceof Error && error.name === 'PlatformError'
-                ? error.message
-                : 'a workspace could not be created; the platform log has the reason',
+            error: known ? error.message : 'a workspace could not be created; the platform log has the reason',
           };
         }
       });

@@ -9,15 +9,23 @@ import { loadYaml, TemplateError } from './yaml-include.ts';
 
 const ENV_NAME = /^[A-Z][A-Z0-9_]{0,127}$/;
 
+/** An empty YAML key is null; it means the same as no key. */
+const maybe = <S extends z.ZodType>(schema: S) => schema.nullish().transform((value) => value ?? undefined);
+
 const sharedKeys = {
-  runtime: z.string().max(100).optional(),
-  tier: z.number().int().min(1).max(4).optional(),
-  model: z.string().max(100).optional(),
-  initial_prompt: z.string().optional(),
-  initial_prompt_file: z.string().optional(),
+  runtime: maybe(z.string().max(100)),
+  tier: maybe(z.number().int().min(1).max(4)),
+  model: maybe(z.string().max(100)),
+  plugins: maybe(z.array(z.string())),
+  initial_prompt: maybe(z.string()),
+  initial_prompt_file: maybe(z.string()),
+  idle_prompt: maybe(z.string()),
+  idle_prompt_file: maybe(z.string()),
+  idle_interval_seconds: maybe(z.number().positive()),
+  category_routing: maybe(z.record(z.string(), z.array(z.string()))),
 };
 
-const requirements = z.array(z.unknown()).optional();
+const requirements = maybe(z.array(z.unknown()));
 
 export interface TemplateNode extends z.infer<typeof nodeFields> {
   children: TemplateNode[];
@@ -27,31 +35,43 @@ const nodeFields = z.object({
   ...sharedKeys,
   name: workspaceName,
   role: workspaceRole.nullish(),
-  template: z.string().optional(),
-  files_dir: z.string().optional(),
-  system_prompt: z.string().optional(),
+  template: maybe(z.string()),
+  files_dir: maybe(z.string()),
+  system_prompt: maybe(z.string()),
   workspace_dir: workspaceDir.nullish(),
-  workspace_access: z.enum(['none', 'read_only', 'read_write']).optional(),
-  max_concurrent_tasks: z.number().int().optional(),
+  workspace_access: maybe(z.enum(['none', 'read_only', 'read_write'])),
+  max_concurrent_tasks: maybe(z.number().int()),
   hibernation_idle_minutes: z.number().int().positive().nullish(),
-  external: z.boolean().optional(),
-  url: z.string().optional(),
-  canvas: z.object({ x: z.number(), y: z.number() }).optional(),
+  external: maybe(z.boolean()),
+  url: maybe(z.string()),
+  canvas: maybe(z.object({ x: z.number(), y: z.number() })),
+  // Named in the import's result as skipped: nothing runs them yet.
+  schedules: maybe(z.array(z.object({ name: maybe(z.string()) }))),
+  channels: maybe(z.array(z.object({ type: maybe(z.string()) }))),
   required_env: requirements,
   recommended_env: requirements,
 });
 
 const node: z.ZodType<TemplateNode> = nodeFields.extend({
   get children() {
-    return z.array(node).default([]);
+    return z
+      .array(node)
+      .nullish()
+      .transform((nodes) => nodes ?? []);
   },
 }) as unknown as z.ZodType<TemplateNode>;
 
 const orgTemplate = z.object({
   name: z.string().min(1).max(255),
-  description: z.string().default(''),
-  defaults: z.object(sharedKeys).default({}),
-  workspaces: z.array(node).default([]),
+  description: z
+    .string()
+    .nullish()
+    .transform((text) => text ?? ''),
+  defaults: z.preprocess((value) => value ?? {}, z.object(sharedKeys)),
+  workspaces: z
+    .array(node)
+    .nullish()
+    .transform((nodes) => nodes ?? []),
   required_env: requirements,
   recommended_env: requirements,
 });
@@ -138,7 +158,7 @@ export interface ListedTemplate {
 export function listTemplates(root: string, log: Logger): ListedTemplate[] {
   if (!existsSync(root)) return [];
   const folders = readdirSync(root)
-    .filter((name) => statSync(join(root, name)).isDirectory())
+    .filter((name) => statSync(join(root, name), { throwIfNoEntry: false })?.isDirectory())
     .sort();
   return folders.flatMap((dir) => {
     const folder = join(root, dir);

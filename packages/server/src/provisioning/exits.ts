@@ -20,8 +20,8 @@ export interface ExitDeps {
   clock: Clock;
   log: Logger;
   markFailed(id: string, message: string, extra?: Record<string, unknown>): Promise<void>;
-  /** Secret values of the workload, to be kept out of what people read. */
-  listSecretValues(id: string): Promise<string[]>;
+  /** Secret values of the workload, to be kept out of what people read; null = unknown, so that all of it is. */
+  listSecretValues(id: string): Promise<string[] | null>;
   restart(id: string): void;
 }
 
@@ -56,7 +56,9 @@ export function createExitHandler(deps: ExitDeps) {
 
   async function settle(exit: WorkloadExit): Promise<void> {
     const { id, code, signal } = exit;
-    const reason = redactValues(exit.reason, await deps.listSecretValues(id));
+    const secretValues = await deps.listSecretValues(id);
+    const reason =
+      secretValues === null ? 'the agent process ended; its log says why' : redactValues(exit.reason, secretValues);
     log.warn({ workspace_id: id, code, signal, reason }, 'an agent process ended');
     const row = await workspaces.get(id);
     if (!row || !RUNNABLE.has(row.status)) return;

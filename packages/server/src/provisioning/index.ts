@@ -8,7 +8,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
-import type { Secrets } from '../secrets/index.ts';
+import { type Secrets, SecretsUnreadableError } from '../secrets/index.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import { type Backend, noBackend, type Running } from './backend.ts';
 import { createProcessBackend } from './backends/process.ts';
@@ -108,16 +108,21 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
     clock,
     log,
     markFailed: async (id, message, extra) => void (await dispatcher.markFailed(id, message, extra)),
-    async listSecretValues(id) {
-      const row = await workspaces.get(id);
-      return [
-        ...Object.values(config.modelEnvironment),
-        ...Object.values(await secrets.merged(id)),
-        row?.platform_inbound_secret ?? '',
-      ];
-    },
+    listSecretValues,
     restart: (id) => dispatcher.restart(id),
   });
+
+  /** Null when they cannot be read: then nothing the workload said may be repeated. */
+  async function listSecretValues(id: string): Promise<string[] | null> {
+    try {
+      const own = await secrets.merged(id);
+      const row = await workspaces.get(id);
+      return [...Object.values(config.modelEnvironment), ...Object.values(own), row?.platform_inbound_secret ?? ''];
+    } catch (error) {
+      if (error instanceof SecretsUnreadableError) return null;
+      throw error;
+    }
+  }
 
   function deadlineSeconds(runtime: string): number {
     if (config.provisionTimeoutSeconds) return config.provisionTimeoutSeconds;

@@ -40,6 +40,9 @@ export class SecretsUnreadableError extends Error {
   }
 }
 
+const unreadable = (failedKeys: string[]) =>
+  new PlatformError('secrets_unreadable', 'stored secrets cannot be decrypted', { failed_keys: failedKeys });
+
 export interface SecretsDeps {
   db: Database;
   config: Config;
@@ -58,21 +61,33 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
     if (RESERVED.test(key)) throw invalid('key', `${key} is set by the platform`);
   }
 
+  /** Values become environment variables, which end at a NUL. */
+  function assertValue(value: string): void {
+    if (value.includes('\0')) throw invalid('value', 'must not contain NUL characters');
+  }
+
   async function assertLive(id: string): Promise<void> {
     const facts = await workspaces.facts(id);
     if (!facts || facts.status === 'removed') throw notFound('workspace');
+  }
+
+  /** Null when it cannot be decrypted; logged by name. */
+  function read(row: store.StoredSecret): string | null {
+    try {
+      return cipher.decrypt(row.encrypted_value, row.encryption_version);
+    } catch (error) {
+      log.error({ err: error, key: row.key, scope: row.scope }, 'a secret cannot be decrypted');
+      return null;
+    }
   }
 
   async function merged(id: string): Promise<Record<string, string>> {
     const values: Record<string, string> = {};
     const failed: string[] = [];
     for (const row of await store.listMerged(db.kysely, id)) {
-      try {
-        values[row.key] = cipher.decrypt(row.encrypted_value, row.encryption_version);
-      } catch (error) {
-        log.error({ err: error, key: row.key, scope: row.scope }, 'a secret cannot be decrypted');
-        failed.push(`${row.scope}:${row.key}`);
-      }
+      const value = read(row);
+      if (value === null) failed.push(`${row.scope}:${row.key}`);
+      else values[row.key] = value;
     }
     if (failed.length > 0) throw new SecretsUnreadableError(failed);
     return values;
@@ -80,6 +95,7 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
 
   async function saveWorkspace(id: string, key: string, value: string) {
     assertKey(key);
+    assertValue(value);
     await assertLive(id);
     await store.upsertWorkspace(db.kysely, id, { key, ...cipher.encrypt(value) });
     restart([id]);
@@ -88,6 +104,7 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
 
   async function saveGlobal(key: string, value: string) {
     assertKey(key);
+    assertValue(value);
     await store.upsertGlobal(db.kysely, { key, ...cipher.encrypt(value) });
     restart(await store.listReached(db.kysely, key));
     return { status: 'saved' as const, key, scope: 'global' as const };
@@ -105,22 +122,22 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
     merged,
     async globalKeys() {
       const rows = await store.listGlobal(db.kysely);
-      return rows
-        .filter((row) => cipher.decrypt(row.encrypted_value, row.encryption_version) !== '')
-        .map((row) => row.key);
+      return rows.filter((row) => read(row)).map((row) => row.key);
     },
     async saveMany(trx, id, values) {
       for (const [key, value] of Object.entries(values)) {
         assertKey(key);
+        assertValue(value);
         await store.upsertWorkspace(trx, id, { key, ...cipher.encrypt(value) });
       }
     },
     async readModel(id, runtime) {
       const rows = await store.listMerged(db.kysely, id);
       const row = rows.find(({ key, scope }) => key === MODEL_KEY && scope === 'workspace');
-      return row
-        ? { model: cipher.decrypt(row.encrypted_value, row.encryption_version), source: 'workspace_secrets' }
-        : { model: defaultModel(runtime), source: 'default' };
+      if (!row) return { model: defaultModel(runtime), source: 'default' };
+      const model = read(row);
+      if (model === null) throw unreadable([`workspace:${MODEL_KEY}`]);
+      return { model, source: 'workspace_secrets' };
     },
     async saveModel(id, model) {
       if (model === '') await store.deleteWorkspace(db.kysely, id, MODEL_KEY);
@@ -140,11 +157,7 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
             try {
               return answer(200, await merged(params.id), { 'cache-control': 'no-store' });
             } catch (error) {
-              if (error instanceof SecretsUnreadableError)
-                throw new PlatformError('secrets_unreadable', 'stored secrets cannot be decrypted', {
-                  failed_keys: error.failedKeys,
-                });
-              throw error;
+              throw error instanceof SecretsUnreadableError ? unreadable(error.failedKeys) : error;
             }
           },
           saveSecret: async ({ params, body }) => await saveWorkspace(params.id, body.key, body.value),

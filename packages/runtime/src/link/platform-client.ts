@@ -1,0 +1,78 @@
+// The one HTTP client to the platform: credentials, self-source header, timeouts. Statuses are answers, not exceptions.
+
+import { Agent, request } from 'undici';
+import type { Credentials } from '../credentials.ts';
+import type { Logger } from '../logger.ts';
+
+const TIMEOUT_MS = 10_000;
+
+export interface PlatformResponse {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  /** Parsed JSON, else the text. */
+  body: unknown;
+}
+
+export interface RequestOptions {
+  body?: unknown;
+  query?: Record<string, string | number>;
+  headers?: Record<string, string>;
+  timeoutMs?: number;
+  signal?: AbortSignal;
+  /** Says that this agent itself speaks; without it an A2A post would pass for a person's. */
+  source?: boolean;
+}
+
+export interface PlatformClient {
+  readonly workspaceId: string;
+  /** Rejects only when no answer came: network, timeout, abort. */
+  request(method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', path: string, options?: RequestOptions): Promise<PlatformResponse>;
+  /** Drops all connections; the next request opens fresh ones. */
+  reset(): void;
+  close(): Promise<void>;
+}
+
+function parseBody(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+export function createPlatformClient({ platformUrl, workspaceId, credentials, log }: { platformUrl: string; workspaceId: string; credentials: Credentials; log: Logger }): PlatformClient {
+  const open = () => new Agent({ keepAliveTimeout: 30_000, connect: { timeout: TIMEOUT_MS } });
+  let agent = open();
+  return {
+    workspaceId,
+    async request(method, path, options = {}) {
+      const url = new URL(platformUrl + path);
+      for (const [name, value] of Object.entries(options.query ?? {})) url.searchParams.set(name, String(value));
+      const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
+      const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
+      const response = await request(url, {
+        method,
+        dispatcher: agent,
+        signal,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        headers: {
+          ...credentials.authHeaders(),
+          ...(options.source ? { 'x-workspace-id': workspaceId } : {}),
+          ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...options.headers,
+        },
+        ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      });
+      const body = parseBody(await response.body.text());
+      if (response.statusCode >= 400) log.debug({ method, path, status: response.statusCode }, 'the platform refused a request');
+      return { status: response.statusCode, headers: response.headers, body };
+    },
+    reset() {
+      const old = agent;
+      agent = open();
+      old.destroy().catch((error: unknown) => log.debug({ err: error }, 'an old connection did not close'));
+    },
+    close: () => agent.destroy(),
+  };
+}

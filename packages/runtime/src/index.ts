@@ -1,0 +1,57 @@
+// The runtime as a library: turns an agent framework into a workspace inside the caller's own process.
+
+import type { Adapter } from './adapters/adapter.ts';
+import { boot, type RunningAgent } from './boot.ts';
+import { readEnvironment } from './environment.ts';
+import type { Timers } from './link/timers.ts';
+import { createLogger, type Logger } from './logger.ts';
+
+export type { Adapter, AdapterContext, AgentConfig, Capabilities, Emit, Executor, PreflightIssue, Turn, TurnResult } from './adapters/adapter.ts';
+export { PreflightError, type RunningAgent } from './boot.ts';
+export { ConfigError } from './config.ts';
+export { MissingIdentityError } from './environment.ts';
+export type { ToolSpec } from './tools/tool.ts';
+
+export interface StartAgentOptions {
+  workspaceId: string;
+  /** Folder with config.yaml, prompts and credentials. */
+  configDir: string;
+  platformUrl: string;
+  /** 0 = any free port; null = config.yaml's. */
+  port?: number | null;
+  workspaceRoot?: string;
+  /** Model keys and other variables; nothing of this process leaks in. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** Your own adapter; else the one config.yaml names. */
+  adapter?: Adapter;
+  log?: Logger;
+  timers?: Timers;
+  /** Milliseconds between beats; 30 s unless given. */
+  heartbeatMs?: number;
+  onDeleted?: () => void;
+}
+
+/**
+ * Boots an agent: reads its config, serves A2A, registers, beats. Resolves when it listens; registration goes on by itself.
+ * @throws ConfigError, PreflightError
+ */
+export async function startAgent(options: StartAgentOptions): Promise<RunningAgent> {
+  const environment = readEnvironment({
+    ...options.env,
+    WORKSPACE_ID: options.workspaceId,
+    CONFIGS_DIR: options.configDir,
+    PLATFORM_URL: options.platformUrl,
+    MOLECULE_WORKSPACE_ROOT: options.workspaceRoot ?? options.env?.MOLECULE_WORKSPACE_ROOT ?? `${options.configDir}/workspace`,
+    DELEGATION_RESULTS_FILE: options.env?.DELEGATION_RESULTS_FILE ?? `${options.configDir}/delegation_results.jsonl`,
+    ...(options.port === undefined || options.port === null ? {} : { PORT: String(options.port) }),
+  });
+  const log = options.log ?? createLogger(environment.logLevel, { ws: options.workspaceId.slice(0, 8) });
+  return await boot({
+    environment,
+    log,
+    ...(options.adapter ? { adapter: options.adapter } : {}),
+    ...(options.timers ? { timers: options.timers } : {}),
+    ...(options.heartbeatMs ? { heartbeatMs: options.heartbeatMs } : {}),
+    ...(options.onDeleted ? { onDeleted: options.onDeleted } : {}),
+  });
+}

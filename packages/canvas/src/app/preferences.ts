@@ -25,17 +25,19 @@ export interface Preferences {
   showCalls: boolean;
   legendOpen: boolean;
   minimapOpen: boolean;
-  view: 'graph' | 'list';
+  /** Null until chosen: a phone then starts with the list, a desk with the graph. */
+  view: 'graph' | 'list' | null;
 }
 
 const theme = readStored('molecule.theme');
+const view = readStored('molecule.view');
 
 export const usePreferences = create<Preferences>(() => ({
   theme: theme === 'light' || theme === 'system' ? theme : 'dark',
   showCalls: readStored('molecule:show-a2a-edges') !== 'false',
   legendOpen: readStored('molecule.legend.open') === 'true',
   minimapOpen: readStored('molecule.minimap.open') !== 'false',
-  view: readStored('molecule.view') === 'list' ? 'list' : 'graph',
+  view: view === 'list' || view === 'graph' ? view : null,
 }));
 
 const KEYS: Record<keyof Preferences, string> = {

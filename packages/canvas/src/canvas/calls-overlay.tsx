@@ -45,7 +45,7 @@ function Label({ pair, route }: { pair: Pair; route: CallRoute }) {
     <button
       type="button"
       tabIndex={-1}
-      className={`edge-l ${pair.kind} ${route.depth <= 0 ? 'on1' : ''} ${route.centred ? 'c' : ''}`}
+      className={`edge-l ${pair.kind} ${route.depth <= 0 ? 'on1' : ''} ${route.label.centred ? 'c' : ''}`}
       style={{ left: route.label.x, top: route.label.y }}
       title={`${name(pair.from)} called ${name(pair.to)}`}
       onClick={() => {

@@ -83,6 +83,13 @@ export function resolveParents(seats: readonly Seat[]): { parents: Map<string, s
   return { parents, broken };
 }
 
+const rectAt = (point: { x: number; y: number }, size: Size): Rect => ({
+  x: point.x,
+  y: point.y,
+  width: size.width,
+  height: size.height,
+});
+
 /** First slot of the two-column grid of a team that none of its children touches. */
 export function findFreeSlot(taken: readonly Rect[], size: Size): { x: number; y: number } {
   const columnWidth = Math.max(size.width, ...taken.map((each) => each.width), GRID.leafWidth);
@@ -92,7 +99,7 @@ export function findFreeSlot(taken: readonly Rect[], size: Size): { x: number; y
   for (const y of rows)
     for (let column = 0; column < columns; column += 1)
       candidates.push({ x: GRID.padding + column * (columnWidth + GRID.gutter), y: Math.max(y, GRID.headerHeight) });
-  const free = candidates.find((point) => !taken.some((each) => overlaps({ ...point, ...size }, each)));
+  const free = candidates.find((point) => !taken.some((each) => overlaps(rectAt(point, size), each)));
   return free ?? { x: GRID.padding, y: rows.at(-1) ?? GRID.headerHeight };
 }
 
@@ -103,7 +110,7 @@ export function findArrivalPoint(taken: readonly Rect[], size: Size = LEAF): { x
       x: ARRIVAL.x + (index % ARRIVAL.columns) * ARRIVAL.stepX,
       y: ARRIVAL.y + Math.floor(index / ARRIVAL.columns) * ARRIVAL.stepY,
     };
-    if (!taken.some((each) => overlaps({ ...point, ...size }, each))) return point;
+    if (!taken.some((each) => overlaps(rectAt(point, size), each))) return point;
   }
 }
 

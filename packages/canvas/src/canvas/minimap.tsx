@@ -37,7 +37,7 @@ export function MinimapIsland() {
             bgColor="var(--canvas)"
             maskColor="transparent"
             maskStrokeColor="var(--ink-3)"
-            maskStrokeWidth={6}
+            maskStrokeWidth={1}
             ariaLabel="Overview of the organisation"
           />
         </div>

@@ -79,6 +79,10 @@ export interface Emit {
   text(chunk: string): void;
   /** The agent needs a person: surfaces as `input-required`. */
   status(text: string): void;
+  /** The next chunk belongs to another model call: it opens an artifact of its own. */
+  segment(): void;
+  /** A finished tool call, for the reply's trace; cut and redacted by the runtime. */
+  tool(call: { tool: string; input: unknown; output: unknown; ms: number; ok: boolean }): void;
 }
 
 export interface Executor {

@@ -155,7 +155,11 @@ export function buildWorkspace(id: string, seed: Seed, parentId: string | null):
     url: null,
     url_source: null,
     delivery_mode: 'push',
-    agent_card: { name: seed.name, skills: skills.map((name) => ({ id: name, name })), capabilities: { streaming: true } },
+    agent_card: {
+      name: seed.name,
+      skills: skills.map((name) => ({ id: name, name })),
+      capabilities: { streaming: true },
+    },
     last_heartbeat_at: now,
     last_error_rate: 0,
     last_sample_error: null,

@@ -57,7 +57,8 @@ function send(response: ServerResponse, status: number, body: unknown): void {
 function serveFile(response: ServerResponse, path: string): void {
   const file = join(DIST, normalize(path));
   const found = path !== '/' && extname(path) !== '' && file.startsWith(DIST) && existsSync(file);
-  if (!found && path !== '/' && path !== '/login') return send(response, 404, { error: 'not found', code: 'route_not_found' });
+  if (!found && path !== '/' && path !== '/login')
+    return send(response, 404, { error: 'not found', code: 'route_not_found' });
   const target = found ? file : join(DIST, 'index.html');
   response.writeHead(200, { 'content-type': TYPES[extname(target)] ?? 'application/octet-stream' });
   createReadStream(target).pipe(response);
@@ -87,7 +88,13 @@ export async function startStub(port = 0, scene = 'org'): Promise<StubPlatform> 
     const row = buildWorkspace(crypto.randomUUID(), { name: String(body.name) }, (body.parent_id as string) ?? null);
     Object.assign(row, { role: body.role ?? null, x: point?.x ?? 0, y: point?.y ?? 0, status: 'provisioning' });
     workspaces.set(row.id, row);
-    emit('WORKSPACE_PROVISIONING', row.id, { name: row.name, tier: row.tier, runtime: row.runtime, x: row.x, y: row.y });
+    emit('WORKSPACE_PROVISIONING', row.id, {
+      name: row.name,
+      tier: row.tier,
+      runtime: row.runtime,
+      x: row.x,
+      y: row.y,
+    });
     setTimeout(() => {
       row.status = 'online';
       emit('WORKSPACE_ONLINE', row.id, { agent_card: row.agent_card });
@@ -130,15 +137,27 @@ export async function startStub(port = 0, scene = 'org'): Promise<StubPlatform> 
     }
     if (pathname === '/settings/secrets') return send(response, 200, method === 'GET' ? [] : { status: 'saved' });
     if (pathname === '/admin/info')
-      return send(response, 200, { version: '0.1.0', store: 'embedded', backend: 'none', platform_url: '', started_at: '', model_keys: [], dev_hatch: false });
+      return send(response, 200, {
+        version: '0.1.0',
+        store: 'embedded',
+        backend: 'none',
+        platform_url: '',
+        started_at: '',
+        model_keys: [],
+        dev_hatch: false,
+      });
     if (!id) return serveFile(response, pathname);
     const row = workspaces.get(id);
     if (!row) return send(response, 404, { error: 'no such workspace', code: 'not_found' });
-    if (rest === 'activity')
-      return send(response, 200, searchParams.get('type') === 'delegation' ? listCalls(id) : []);
+    if (rest === 'activity') return send(response, 200, searchParams.get('type') === 'delegation' ? listCalls(id) : []);
     if (rest === 'restart') {
       Object.assign(row, { status: 'provisioning', last_sample_error: null });
-      emit('WORKSPACE_PROVISIONING', id, { name: row.name, tier: row.tier, runtime: row.runtime, parent_id: row.parent_id });
+      emit('WORKSPACE_PROVISIONING', id, {
+        name: row.name,
+        tier: row.tier,
+        runtime: row.runtime,
+        parent_id: row.parent_id,
+      });
       setTimeout(() => {
         row.status = 'online';
         emit('WORKSPACE_ONLINE', id, {});
@@ -146,13 +165,22 @@ export async function startStub(port = 0, scene = 'org'): Promise<StubPlatform> 
       return send(response, 200, { status: 'provisioning' });
     }
     if (rest === 'budget')
-      return send(response, 200, { budget_limit: row.budget_limit, monthly_spend: row.monthly_spend, budget_remaining: null });
+      return send(response, 200, {
+        budget_limit: row.budget_limit,
+        monthly_spend: row.monthly_spend,
+        budget_remaining: null,
+      });
     if (rest === 'logs') return send(response, 200, { lines: ['started', 'ready'], truncated: false });
     if (rest === 'a2a')
       return send(response, 200, {
         jsonrpc: '2.0',
         id: body.id,
-        result: { kind: 'message', role: 'agent', messageId: crypto.randomUUID(), parts: [{ kind: 'text', text: '**Understood.** This is the stub.' }] },
+        result: {
+          kind: 'message',
+          role: 'agent',
+          messageId: crypto.randomUUID(),
+          parts: [{ kind: 'text', text: '**Understood.** This is the stub.' }],
+        },
       });
     if (rest !== '') return send(response, 200, []);
     if (method === 'PATCH') {
@@ -171,14 +199,17 @@ export async function startStub(port = 0, scene = 'org'): Promise<StubPlatform> 
   }
 
   const server = createServer((request, response) => {
-    answer(request, response).catch((error: unknown) => send(response, 500, { error: String(error), code: 'internal' }));
+    answer(request, response).catch((error: unknown) =>
+      send(response, 500, { error: String(error), code: 'internal' }),
+    );
   });
   server.on('upgrade', (request, socket, head) => {
     sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client));
   });
   const beat = setInterval(() => {
     for (const row of workspaces.values())
-      if (row.status === 'online') emit('WORKSPACE_HEARTBEAT', row.id, { active_tasks: row.active_tasks, uptime_seconds: 1 });
+      if (row.status === 'online')
+        emit('WORKSPACE_HEARTBEAT', row.id, { active_tasks: row.active_tasks, uptime_seconds: 1 });
   }, HEARTBEAT_MS);
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const address = server.address() as { port: number };

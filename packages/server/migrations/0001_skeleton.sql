@@ -219,6 +219,8 @@ create index a2a_queue_claim_idx on a2a_queue (workspace_id, priority desc, enqu
 create index a2a_queue_expiry_idx on a2a_queue (expires_at) where status = 'queued' and expires_at is not null;
 create index a2a_queue_age_idx on a2a_queue (enqueued_at) where status = 'queued';
 create index a2a_queue_lease_idx on a2a_queue (lease_until) where status = 'dispatched';
+-- Finds how a delegation's message ended.
+create index a2a_queue_message_idx on a2a_queue (idempotency_key) where idempotency_key is not null;
 -- Caller and body are part of the key: two callers may pick one message id, and another body is another message.
 create unique index a2a_queue_active_idx on a2a_queue (
   workspace_id, idempotency_key,

@@ -23,7 +23,7 @@ import { createHttpServer } from './platform/http.ts';
 import type { Logger } from './platform/log.ts';
 import { createSupervisor, type Supervisor } from './platform/loops.ts';
 import { createMetrics } from './platform/metrics.ts';
-import { createOutbound } from './platform/outbound/index.ts';
+import { createOutbound, type Resolve } from './platform/outbound/index.ts';
 import { createProvisioning, type Provisioning } from './provisioning/index.ts';
 import { createRegistry, type Registry } from './registry/index.ts';
 import { createSecrets, type Secrets } from './secrets/index.ts';
@@ -39,6 +39,8 @@ export interface PlatformOptions {
   version: string;
   /** Program and arguments that run as an agent process instead of the runtime of this repository. */
   agentCommand?: readonly string[];
+  /** Looks names of agents up instead of the system's resolver. */
+  resolve?: Resolve;
 }
 
 export interface Platform {
@@ -67,6 +69,7 @@ export async function createPlatform({
   clock = systemClock,
   version,
   agentCommand,
+  resolve,
 }: PlatformOptions): Promise<Platform> {
   await migrate(db, MIGRATIONS_DIR);
   const instanceId = randomUUID();
@@ -76,8 +79,12 @@ export async function createPlatform({
   await http.register(cookie);
   await http.register(websocket, { options: { maxPayload: 64 * 1024 } });
 
-  const outbound = createOutbound({ mode: config.isSaas ? 'saas' : config.isDevelopment ? 'dev' : 'strict', log });
-  const events = createEvents({ db, log, metrics, instanceId });
+  const outbound = createOutbound({
+    mode: config.isSaas ? 'saas' : config.isDevelopment ? 'dev' : 'strict',
+    log,
+    ...(resolve ? { resolve } : {}),
+  });
+  const events = createEvents({ db, log, metrics, instanceId, clock });
   const auth = await createAuth({ db, config, events, log, clock });
   /** Filled by listen(): with port 0 the address is known only then. */
   const address = { url: config.platformUrl };
@@ -214,6 +221,7 @@ export async function createPlatform({
       return facts !== null && facts.status !== 'removed';
     },
     allowedOrigin: auth.allowedOrigin,
+    isStillAllowed: auth.isStillAllowed,
   });
 
   return {

@@ -22,6 +22,8 @@ export interface StartOptions {
   dataDir?: string;
   /** What runs as an agent process instead of the runtime. */
   agentCommand?: readonly string[];
+  /** Answers for the name servers. */
+  resolve?: (host: string) => Promise<string[]>;
   /** Collects the log lines instead of dropping them. */
   onLog?: (line: Record<string, unknown>) => void;
 }
@@ -71,6 +73,7 @@ export async function startPlatform(options: StartOptions = {}): Promise<TestPla
     version: '0.0.0-test',
     ...(options.clock ? { clock: options.clock } : {}),
     ...(options.agentCommand ? { agentCommand: options.agentCommand } : {}),
+    ...(options.resolve ? { resolve: options.resolve } : {}),
   });
   const { url } = await platform.listen();
   const adminToken = config.adminToken ?? platform.auth.adminToken ?? '';

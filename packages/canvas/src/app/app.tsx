@@ -4,7 +4,8 @@ import { lazy, Suspense, useEffect } from 'react';
 import { CanvasScreen } from '../canvas/canvas-screen.tsx';
 import { ListView } from '../canvas/list-view.tsx';
 import { rehydrate, select, startConnection, stopConnection, useLive, useSelection } from '../live/index.ts';
-import { Button, ErrorBoundary, Mark, toast } from '../ui/index.ts';
+import { Button, Dialog, ErrorBoundary, Mark, toast, toSentence } from '../ui/index.ts';
+import { onUnauthorized } from './api.ts';
 import { ConnectionBanner } from './connection-banner.tsx';
 import { confirmSession, showOutage, useGate } from './gate.ts';
 import { LiveCount } from './live-count.tsx';
@@ -12,11 +13,10 @@ import { LoadingScreen } from './loading-screen.tsx';
 import { LoginPage } from './login-page.tsx';
 import { OutagePage } from './outage-page.tsx';
 import { usePreferences } from './preferences.ts';
+import { useDeepLink } from './use-deep-link.ts';
+import { useProvisionToasts } from './use-event-toasts.ts';
 import { useKeyboard } from './use-keyboard.ts';
 import { useNarrow } from './use-media.ts';
-import { onUnauthorized } from './api.ts';
-import { useProvisionToasts } from './use-event-toasts.ts';
-import { useDeepLink } from './use-deep-link.ts';
 
 const SidePanel = lazy(() => import('../panels/side-panel.tsx').then((module) => ({ default: module.SidePanel })));
 const Dialogs = lazy(() => import('../dialogs/index.tsx').then((module) => ({ default: module.Dialogs })));
@@ -62,7 +62,7 @@ function HydrationError({ message }: { message: string }) {
       <div className="gate-card" role="alert">
         <Mark />
         <h1>Your workspaces could not be loaded</h1>
-        <p className="soft">The server said: {message}.</p>
+        <p className="soft">{toSentence(message)}</p>
         <Button look="primary" size="lg" onClick={() => void rehydrate({ force: true })}>
           Retry
         </Button>
@@ -124,7 +124,12 @@ function Regions() {
         </Suspense>
       )}
       <Suspense fallback={null}>
-        <ErrorBoundary title="A dialog stopped">
+        <ErrorBoundary
+          title="A dialog stopped"
+          fallback={(retry) => (
+            <Dialog title="This dialog stopped" lead="Nothing was sent by it. Close it and try again." onClose={retry} />
+          )}
+        >
           <Dialogs />
         </ErrorBoundary>
       </Suspense>

@@ -178,11 +178,13 @@ export function useKeyboard(): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.isComposing) return;
-      if (useDialogs.getState().dialog !== null || document.querySelector('[role=dialog], [role=menu]')) return;
+      if (useDialogs.getState().open !== null || document.querySelector('[role=dialog], [role=menu]')) return;
       const hasModifier = event.metaKey || event.ctrlKey;
       if (!hasModifier && (isTyping(event.target) || event.altKey)) return;
       const isOnControl =
-        event.target instanceof HTMLElement && event.target.closest('button, a, [role=tab]') && !event.target.dataset.node;
+        event.target instanceof HTMLElement &&
+        event.target.closest('button, a, [role=tab]') &&
+        !event.target.dataset.node;
       if (isOnControl && (event.key === 'Enter' || event.key === ' ' || event.key.startsWith('Arrow'))) return;
       if (hasModifier ? runWithModifier(event) : runPlain(event)) event.preventDefault();
     };

@@ -2,19 +2,11 @@
 
 import { readError } from '@molecule/contract';
 import { api } from '../app/api.ts';
+import { restart } from '../commands/index.ts';
 import { openDialog } from '../dialogs/dialog-store.ts';
 import { getWorkspace, select } from '../live/index.ts';
 import { toast } from '../ui/index.ts';
-import type { CardAction } from './card-facts.ts';
-import { findMissingKey } from './card-facts.ts';
-
-async function attempt(name: string, verb: string, run: () => Promise<unknown>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    toast.error(`${name} could not be ${verb}: ${(error as Error).message}`);
-  }
-}
+import { type CardAction, findMissingKey } from './card-facts.ts';
 
 async function resume(id: string): Promise<void> {
   const response = await api.raw('POST', `/workspaces/${encodeURIComponent(id)}/resume`);
@@ -27,10 +19,10 @@ export function runCardAction(id: string, action: CardAction): void {
   switch (action) {
     case 'restart':
     case 'retry':
-      void attempt(node.name, 'restarted', () => api.restartWorkspace({ params: { id } }));
+      restart(node);
       return;
     case 'resume':
-      void attempt(node.name, 'resumed', () => resume(id));
+      resume(id).catch((error: Error) => toast.error(`${node.name} could not be resumed: ${error.message}`));
       return;
     case 'add-key':
       openDialog({ kind: 'connect-model', key: findMissingKey(node.last_sample_error) ?? undefined });

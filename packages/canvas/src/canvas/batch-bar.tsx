@@ -34,7 +34,12 @@ export function BatchBar() {
     setRetained(failed.length > 0);
     if (failed.length === 0) return toast.success(`${targets.length} restarted`);
     selectMany(failed);
-    toast.error(`${failed.map((id) => getWorkspace(id)?.name ?? id).slice(0, 3).join(', ')} could not be restarted`);
+    toast.error(
+      `${failed
+        .map((id) => getWorkspace(id)?.name ?? id)
+        .slice(0, 3)
+        .join(', ')} could not be restarted`,
+    );
   }
   return (
     <div className="batch" role="toolbar" aria-label="Selected workspaces" data-testid="batch-bar">

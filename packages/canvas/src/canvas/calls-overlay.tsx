@@ -34,7 +34,12 @@ function Line({ pair, route }: { pair: Pair; route: CallRoute }) {
           <animateMotion dur="1.4s" repeatCount="indefinite" path={route.path} />
         </circle>
       )}
-      <circle className={`edge-end ${pair.kind === 'recent' ? '' : pair.kind}`} cx={route.end.x} cy={route.end.y} r="3" />
+      <circle
+        className={`edge-end ${pair.kind === 'recent' ? '' : pair.kind}`}
+        cx={route.end.x}
+        cy={route.end.y}
+        r="3"
+      />
     </g>
   );
 }

@@ -29,7 +29,11 @@ describe('calls', () => {
       payload: { delegation_id: 'd1', target_id: 'b', task_preview: 'x' },
     } as EventFrame);
     const stored = callFromRow(row({ request_body: { delegation_id: 'd1' } }));
-    const calls = addCalls(new Map(), [live, stored].flatMap((each) => each ?? []), NOW);
+    const calls = addCalls(
+      new Map(),
+      [live, stored].flatMap((each) => each ?? []),
+      NOW,
+    );
     expect(pairCalls(calls, NOW)).toMatchObject([{ from: 'a', to: 'b', count: 1, failed: 0, kind: 'live' }]);
   });
 
@@ -60,15 +64,26 @@ describe('routeCall', () => {
       ['b', 'lead', 370, 230],
       ['c', 'lead', 116, 374],
       ['alone', null, 900, 100],
-    ].map(([id, parentId, x, y]) => ({ id, parentId, x, y, collapsed: false }) as Parameters<typeof layoutSeats>[0][number]),
+    ].map(
+      ([id, parentId, x, y]) => ({ id, parentId, x, y, collapsed: false }) as Parameters<typeof layoutSeats>[0][number],
+    ),
   );
 
   it('parent to child is a stub in the gap above the child', () => {
-    expect(routeCall(layout, 'lead', 'a')).toMatchObject({ path: 'M236 212V230', end: { x: 236, y: 230 }, isFar: false });
+    expect(routeCall(layout, 'lead', 'a')).toMatchObject({
+      path: 'M236 212V230',
+      end: { x: 236, y: 230 },
+      isFar: false,
+    });
   });
 
   it('lines between siblings stay in the gutters', () => {
-    for (const [from, to] of [['a', 'b'], ['a', 'c'], ['b', 'c'], ['c', 'b']] as const) {
+    for (const [from, to] of [
+      ['a', 'b'],
+      ['a', 'c'],
+      ['b', 'c'],
+      ['c', 'b'],
+    ] as const) {
       const route = routeCall(layout, from, to);
       expect(route?.isFar).toBe(false);
       const points = [...(route?.path ?? '').matchAll(/-?\d+(?:\.\d+)?/g)].map(Number);
@@ -85,7 +100,13 @@ describe('routeCall', () => {
   it('across teams it is a far curve; a folded end is its visible ancestor; within one box there is no line', () => {
     expect(routeCall(layout, 'a', 'alone')?.isFar).toBe(true);
     const folded = layoutSeats(
-      layout.boxes.map((box) => ({ id: box.id, parentId: box.parentId, x: box.x, y: box.y, collapsed: box.id === 'lead' })),
+      layout.boxes.map((box) => ({
+        id: box.id,
+        parentId: box.parentId,
+        x: box.x,
+        y: box.y,
+        collapsed: box.id === 'lead',
+      })),
     );
     expect(routeCall(folded, 'a', 'b')).toBeNull();
     expect(routeCall(folded, 'a', 'alone')?.isFar).toBe(true);

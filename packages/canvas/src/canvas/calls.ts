@@ -50,7 +50,13 @@ export function callFromRow(row: ActivityRow): Call | null {
 export function callFromEvent(frame: EventFrame): Call | null {
   const at = Date.parse(frame.timestamp);
   if (frame.event === 'DELEGATION_SENT')
-    return { id: frame.payload.delegation_id, from: frame.workspace_id, to: frame.payload.target_id, at, failed: false };
+    return {
+      id: frame.payload.delegation_id,
+      from: frame.workspace_id,
+      to: frame.payload.target_id,
+      at,
+      failed: false,
+    };
   if (frame.event === 'DELEGATION_FAILED')
     return { id: frame.payload.delegation_id, from: frame.workspace_id, to: frame.payload.target_id, at, failed: true };
   return null;
@@ -77,7 +83,15 @@ export function pairCalls(calls: Calls, nowMs: number): Pair[] {
   for (const call of calls.values()) {
     if (nowMs - call.at > WINDOW_MS) continue;
     const key = `${call.from}>${call.to}`;
-    const pair = pairs.get(key) ?? { key, from: call.from, to: call.to, count: 0, failed: 0, lastAt: 0, kind: 'recent' };
+    const pair = pairs.get(key) ?? {
+      key,
+      from: call.from,
+      to: call.to,
+      count: 0,
+      failed: 0,
+      lastAt: 0,
+      kind: 'recent',
+    };
     pair.count += 1;
     if (call.failed) pair.failed += 1;
     pair.lastAt = Math.max(pair.lastAt, call.at);

@@ -113,7 +113,11 @@ export function revealNode(id: string): void {
   const left = box.x * zoom + x;
   const top = box.y * zoom + y;
   const right = window.innerWidth - panelTaken();
-  const isVisible = left >= 0 && top >= TOP_PX - 24 && left + Math.min(box.width * zoom, 240) <= right && top + 100 <= window.innerHeight;
+  const isVisible =
+    left >= 0 &&
+    top >= TOP_PX - 24 &&
+    left + Math.min(box.width * zoom, 240) <= right &&
+    top + 100 <= window.innerHeight;
   if (isVisible) return;
   void flow.setCenter(box.x + box.width / 2 + panelTaken() / 2 / zoom, box.y + Math.min(box.height, 400) / 2, {
     zoom,

@@ -14,7 +14,9 @@ describe('readMessage', () => {
   });
 
   it('a failure that names a missing key offers to add it', () => {
-    expect(readMessage(node({ status: 'failed', last_sample_error: 'ANTHROPIC_API_KEY is not set' }), ms(1))?.action).toEqual({
+    expect(
+      readMessage(node({ status: 'failed', last_sample_error: 'ANTHROPIC_API_KEY is not set' }), ms(1))?.action,
+    ).toEqual({
       id: 'add-key',
       label: 'Add key',
     });
@@ -29,7 +31,9 @@ describe('readMessage', () => {
   });
 
   it('an external workspace has no restart', () => {
-    expect(readMessage(node({ status: 'offline', runtime: 'external', last_heartbeat_at: at(0) }), ms(180))).toMatchObject({
+    expect(
+      readMessage(node({ status: 'offline', runtime: 'external', last_heartbeat_at: at(0) }), ms(180)),
+    ).toMatchObject({
       text: 'No heartbeat for 3 m',
       action: null,
     });
@@ -40,6 +44,11 @@ describe('readMessage', () => {
       shown: ['api', 'sql', 'queues', 'go'],
       more: 2,
     });
-    expect(fitSkills(Array.from({ length: 40 }, () => 'a-rather-long-skill-name'), 120).shown).toHaveLength(0);
+    expect(
+      fitSkills(
+        Array.from({ length: 40 }, () => 'a-rather-long-skill-name'),
+        120,
+      ).shown,
+    ).toHaveLength(0);
   });
 });

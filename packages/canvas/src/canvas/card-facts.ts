@@ -47,15 +47,17 @@ export function readMessage(node: WorkspaceNode, nowMs: number): CardMessage | n
       return say(error, isExternal ? null : { id: 'retry', label: 'Retry' });
     case 'offline': {
       const since = node.last_heartbeat_at ?? node.status_changed_at;
-      return say(`No heartbeat for ${formatAge(nowMs - Date.parse(since)).replace('now', '1 m')}`, isExternal ? null : restart);
+      return say(
+        `No heartbeat for ${formatAge(nowMs - Date.parse(since)).replace('now', '1 m')}`,
+        isExternal ? null : restart,
+      );
     }
     case 'awaiting_agent':
       return say('No contact yet', { id: 'connect', label: 'Connect…' });
     case 'paused':
       return say('Takes no work until resumed', { id: 'resume', label: 'Resume' });
   }
-  if (node.needs_restart)
-    return { ...say('Restart to apply changes', isExternal ? null : restart), tone: 'plain' };
+  if (node.needs_restart) return { ...say('Restart to apply changes', isExternal ? null : restart), tone: 'plain' };
   const task = node.current_task?.trim();
   return task ? { tone: 'task', text: cut(task), full: task, action: null } : null;
 }

@@ -33,13 +33,7 @@ const useIsFar = () => useStore((state) => state.transform[2] < FAR_ZOOM);
 
 function useLooks(node: WorkspaceNode, selected: boolean): string {
   const isDimmed = useGraph((state) => state.filter !== null && state.filter !== node.status);
-  const isTarget = useGraph((state) => state.drag?.target === node.id);
-  return [
-    selected && 'sel',
-    (isDimmed || node.deleting) && 'dim',
-    isTarget && 'target',
-    node.deleting && 'locked',
-  ]
+  return [selected && 'sel', (isDimmed || node.deleting) && 'dim', isTarget && 'target', node.deleting && 'locked']
     .filter(Boolean)
     .join(' ');
 }
@@ -102,7 +96,6 @@ function TeamBody({ node, data, selected }: { node: WorkspaceNode; data: CardDat
   const isFar = useIsFar();
   const looks = useLooks(node, selected);
   const message = useMessage(node);
-  const drag = useGraph((state) => (state.drag?.target === node.id ? state.drag : null));
   const head = asButton(node, selected, data.isTabStop);
   return (
     <section className={`node team d${Math.min(data.depth, 1)} ${looks}`} data-status={node.status}>
@@ -129,18 +122,6 @@ function TeamBody({ node, data, selected }: { node: WorkspaceNode; data: CardDat
           </>
         )}
       </div>
-      {drag?.ghost && (
-        <div
-          className="ghost"
-          data-testid="drop-ghost"
-          style={{ left: drag.ghost.x, top: drag.ghost.y, width: drag.ghost.width, height: drag.ghost.height }}
-        />
-      )}
-      {drag && (
-        <span className="drop-l" data-testid="drop-badge">
-          Drop into: {node.name}
-        </span>
-      )}
     </section>
   );
 }

@@ -105,7 +105,9 @@ export function CardFooter({ node }: { node: WorkspaceNode }) {
     <footer className="card-f">
       <span className="lbl">{statusLabel(node.status)}</span>
       <StatusFact node={node} />
-      {node.queue_depth > 0 && <span title={`${plural(node.queue_depth, 'message')} waiting`}>{node.queue_depth} queued</span>}
+      {node.queue_depth > 0 && (
+        <span title={`${plural(node.queue_depth, 'message')} waiting`}>{node.queue_depth} queued</span>
+      )}
       <span className="grow" />
       <Budget node={node} />
     </footer>

@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { decideDrop, findCandidate, LEAVE_SHARE, shareOutside } from './drop.ts';
 import { layoutSeats, listBelow, overlaps, type Seat } from './layout.ts';
 
-const seat = (id: string, parentId: string | null, x: number, y: number): Seat => ({ id, parentId, x, y, collapsed: false });
+const seat = (id: string, parentId: string | null, x: number, y: number): Seat => ({
+  id,
+  parentId,
+  x,
+  y,
+  collapsed: false,
+});
 
 /** chief ⊃ (eng ⊃ be, fe) and gro ⊃ an; lap stands alone. */
 const layout = layoutSeats([
@@ -52,7 +58,7 @@ describe('decideDrop', () => {
     const parent = box('gro');
     const reach = parent.x + parent.width - (box('an').x + box('an').width);
     const tenth = decideDrop(layout, 'an', moved('an', reach + 24, 0), false);
-    expect(tenth).toMatchObject({ kind: 'move', x: parent.x + parent.width - 240 });
+    expect(tenth).toMatchObject({ kind: 'move', x: parent.x + parent.width - 16 - 240 });
     expect(decideDrop(layout, 'an', moved('an', reach + 60, 0), false)).toMatchObject({
       kind: 'extract',
       from: 'gro',

@@ -18,7 +18,12 @@ function contains(box: Rect, point: { x: number; y: number }): boolean {
 }
 
 /** Deepest card whose box contains the centre of the dragged one; never itself, one below it, or a hidden one. */
-export function findCandidate(layout: Layout, id: string, dragged: Rect, except: readonly string[] = []): string | null {
+export function findCandidate(
+  layout: Layout,
+  id: string,
+  dragged: Rect,
+  except: readonly string[] = [],
+): string | null {
   const own = new Set([id, ...listBelow(layout, id), ...except]);
   const point = centre(dragged);
   let best: Box | null = null;
@@ -36,11 +41,12 @@ export function shareOutside(card: Rect, box: Rect): number {
   return 1 - overlapArea(card, box) / (card.width * card.height);
 }
 
+/** Inside the padding and below the head, so that a team neither grows nor gets its name covered by accident. */
 function clampInto(card: Rect, box: Rect): { x: number; y: number } {
   const within = (value: number, low: number, high: number) => Math.min(Math.max(value, low), Math.max(low, high));
   return {
-    x: within(card.x, box.x, box.x + box.width - card.width),
-    y: within(card.y, box.y, box.y + box.height - card.height),
+    x: within(card.x, box.x + GRID.padding, box.x + box.width - GRID.padding - card.width),
+    y: within(card.y, box.y + GRID.headerHeight, box.y + box.height - GRID.padding - card.height),
   };
 }
 
@@ -57,7 +63,13 @@ export function slotIn(layout: Layout, into: string, card: Rect, id: string): { 
 }
 
 /** The nearest place outside of the team it leaves that touches nobody on its new level. */
-function placeOutside(layout: Layout, id: string, card: Rect, left: Rect, into: string | null): { x: number; y: number } {
+function placeOutside(
+  layout: Layout,
+  id: string,
+  card: Rect,
+  left: Rect,
+  into: string | null,
+): { x: number; y: number } {
   const gap = GRID.gutter;
   const taken = layout.boxes.filter((box) => box.parentId === into && box.id !== id);
   const isFree = (point: { x: number; y: number }) => {

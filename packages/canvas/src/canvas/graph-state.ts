@@ -2,7 +2,7 @@
 // Owns no rules; drop.ts and layout.ts do.
 
 import { create } from 'zustand';
-import type { Layout } from './layout.ts';
+import type { Layout, Rect } from './layout.ts';
 
 export interface DragPreview {
   id: string;
@@ -10,8 +10,8 @@ export interface DragPreview {
   target: string | null;
   /** The team it would leave. */
   leaves: string | null;
-  /** The slot it would get, relative to the target. */
-  ghost: { x: number; y: number; width: number; height: number } | null;
+  /** The slot it would get in the target, absolute. */
+  ghost: Rect | null;
 }
 
 interface GraphState {

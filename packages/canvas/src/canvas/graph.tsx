@@ -16,14 +16,15 @@ import { CallsOverlay } from './calls-overlay.tsx';
 import { fitAll, loadViewport, noteCamera, setFlow, zoomToNode } from './camera.ts';
 import { type CardData, NODE_TYPES } from './card-node.tsx';
 import { DropDialog } from './drop-dialog.tsx';
+import { DropOverlay } from './drop-overlay.tsx';
 import { useGraph } from './graph-state.ts';
 import type { Box } from './layout.ts';
 import { savePlacements, setCollapsed } from './moves.ts';
 import { NodeMenu, type NodeMenuRequest } from './node-menu.tsx';
 import { useArrivals } from './use-arrivals.ts';
 import { useDrag } from './use-drag.ts';
-import { useLayout } from './use-seats.ts';
 import { useLockedIds } from './use-locked.ts';
+import { useLayout } from './use-seats.ts';
 
 const DOTS = { gap: [28, 48.5] as [number, number], size: 1.8, color: 'var(--canvas-dot)' };
 const ZOOM = { least: 0.1, most: 2 };
@@ -171,6 +172,7 @@ function LoadedGraph({ start }: { start: Viewport | null }) {
         <Background id="dots-a" variant={BackgroundVariant.Dots} {...DOTS} />
         <Background id="dots-b" variant={BackgroundVariant.Dots} {...DOTS} offset={[14, 24.25]} />
         <CallsOverlay />
+        <DropOverlay />
       </ReactFlow>
       {drag.pending && <DropDialog pending={drag.pending} onConfirm={drag.confirm} onCancel={drag.cancel} />}
       {menu && <NodeMenu request={menu} onClose={() => setMenu(null)} />}

@@ -53,7 +53,10 @@ describe('layoutSeats', () => {
           for (const other of boxes)
             if (other.id !== box.id && other.parentId === box.parentId) expect(overlaps(box, other)).toBe(false);
         }
-        expect([byId.get('r')?.width, byId.get('r')?.height]).toEqual([layoutGrid(root).width, layoutGrid(root).height]);
+        expect([byId.get('r')?.width, byId.get('r')?.height]).toEqual([
+          layoutGrid(root).width,
+          layoutGrid(root).height,
+        ]);
       }),
     );
   });
@@ -87,7 +90,12 @@ describe('layoutSeats', () => {
   });
 
   it('draws a seat with a missing parent, and every seat of a cycle, as a root', () => {
-    const seats = [seat('a', 'b', 10, 10), seat('b', 'a', 400, 10), seat('c', 'gone', 800, 10), seat('d', 'c', 830, 150)];
+    const seats = [
+      seat('a', 'b', 10, 10),
+      seat('b', 'a', 400, 10),
+      seat('c', 'gone', 800, 10),
+      seat('d', 'c', 830, 150),
+    ];
     const { parents, broken } = resolveParents(seats);
     expect(Object.fromEntries(parents)).toEqual({ a: null, b: null, c: null, d: 'c' });
     expect(broken.sort()).toEqual(['a', 'b', 'c']);

@@ -92,6 +92,7 @@ export function savePlacements(layout: Layout): void {
 
 export function setCollapsed(id: string, collapsed: boolean): void {
   writeLocally(id, { collapsed }, () => api.patchWorkspace({ params: { id }, body: { collapsed } })).catch(
-    (error: unknown) => toast.error(`The team could not be ${collapsed ? 'folded' : 'unfolded'}: ${(error as Error).message}`),
+    (error: unknown) =>
+      toast.error(`The team could not be ${collapsed ? 'folded' : 'unfolded'}: ${(error as Error).message}`),
   );
 }

@@ -12,7 +12,11 @@ export function PhoneBar({ active }: { active: 'list' | 'graph' }) {
         <Icon of={List} />
         Agents
       </button>
-      <button type="button" aria-current={active === 'graph' || undefined} onClick={() => setPreference('view', 'graph')}>
+      <button
+        type="button"
+        aria-current={active === 'graph' || undefined}
+        onClick={() => setPreference('view', 'graph')}
+      >
         <Icon of={Network} />
         Canvas
       </button>

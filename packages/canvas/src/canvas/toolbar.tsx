@@ -132,7 +132,12 @@ export function Toolbar() {
           <Icon of={Waypoints} />
         </IconButton>
         <i className="sep" />
-        <button type="button" className="pill search-pill" aria-label="Search" onClick={() => openDialog({ kind: 'search' })}>
+        <button
+          type="button"
+          className="pill search-pill"
+          aria-label="Search"
+          onClick={() => openDialog({ kind: 'search' })}
+        >
           <Icon of={Search} />
           <Kbd keys="Mod+K" />
         </button>

@@ -2,7 +2,7 @@
 
 import type { Node, NodeChange, OnNodeDrag } from '@xyflow/react';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { decideDrop, type Drop } from './drop.ts';
+import { type Drop, decideDrop } from './drop.ts';
 import { setDragPreview, useGraph } from './graph-state.ts';
 import type { Layout, Rect } from './layout.ts';
 import { saveMoves } from './moves.ts';
@@ -69,15 +69,11 @@ export function useDrag() {
     if (!rect) return;
     const drop = decideDrop(layout, node.id, rect, event.ctrlKey || event.metaKey);
     const target = drop.kind === 'nest' ? drop.into : drop.kind === 'extract' ? drop.into : null;
-    const team = target === null ? undefined : layout.byId.get(target);
     setDragPreview({
       id: node.id,
       target,
       leaves: drop.kind === 'extract' ? drop.from : null,
-      ghost:
-        team && drop.kind !== 'move'
-          ? { x: drop.x - team.x, y: drop.y - team.y, width: rect.width, height: rect.height }
-          : null,
+      ghost: target === null ? null : { x: drop.x, y: drop.y, width: rect.width, height: rect.height },
     });
   }, []);
 

@@ -8,6 +8,8 @@ const isLocked = (node: WorkspaceNode) =>
   node.deleting || node.status === 'hibernating' || node.status === 'provisioning';
 
 export function useLockedIds(): ReadonlySet<string> {
-  const ids = useLive(useShallow(({ model }) => model.order.filter((id) => model.nodes[id] && isLocked(model.nodes[id]))));
+  const ids = useLive(
+    useShallow(({ model }) => model.order.filter((id) => model.nodes[id] && isLocked(model.nodes[id]))),
+  );
   return useMemo(() => new Set(ids), [ids]);
 }

@@ -53,7 +53,8 @@ export function useLayout(): Layout {
       if (size) next.set(box.id, { size, children: box.children });
     }
     kept.current = next;
-    if (layout.broken.length > 0) console.warn('Drawn without their team: its parent is missing or circular', layout.broken);
+    if (layout.broken.length > 0)
+      console.warn('Drawn without their team: its parent is missing or circular', layout.broken);
     return layout;
   }, [seats]);
 }

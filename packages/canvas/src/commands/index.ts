@@ -1,6 +1,21 @@
 // Actions as data: the card's menu, the panel's menu and the command palette draw the same lists.
 
-import { Activity, ArrowRightLeft, Copy, FolderInput, Info, KeyRound, MessageSquare, Moon, Pencil, Plus, RotateCcw, Sun, Trash2, Unlink } from 'lucide-react';
+import {
+  Activity,
+  ArrowRightLeft,
+  Copy,
+  FolderInput,
+  Info,
+  KeyRound,
+  MessageSquare,
+  Moon,
+  Pencil,
+  Plus,
+  RotateCcw,
+  Sun,
+  Trash2,
+  Unlink,
+} from 'lucide-react';
 import { api } from '../app/api.ts';
 import { setPreference, usePreferences } from '../app/preferences.ts';
 import { openDialog } from '../dialogs/dialog-store.ts';
@@ -16,9 +31,9 @@ export function restart(node: Pick<WorkspaceNode, 'id' | 'name'>): void {
 
 /** Takes a workspace out of its team; it keeps its place on the canvas. */
 function extract(node: WorkspaceNode): void {
-  writeLocally(node.id, { parent_id: null }, () => api.patchWorkspace({ params: { id: node.id }, body: { parent_id: null, x: node.x, y: node.y } })).catch((error: Error) =>
-    toast.error(`${node.name} could not leave its team: ${error.message}`),
-  );
+  writeLocally(node.id, { parent_id: null }, () =>
+    api.patchWorkspace({ params: { id: node.id }, body: { parent_id: null, x: node.x, y: node.y } }),
+  ).catch((error: Error) => toast.error(`${node.name} could not leave its team: ${error.message}`));
 }
 
 function copyLink(node: WorkspaceNode): void {
@@ -40,13 +55,32 @@ export function listNodeMenu(node: WorkspaceNode): MenuGroups {
   ];
   const arrange: MenuItem[] = [
     { id: 'rename', label: 'Rename', icon: Pencil, onSelect: () => openDialog({ kind: 'rename', id: node.id }) },
-    { id: 'add-child', label: 'Add workspace below', icon: Plus, onSelect: () => openDialog({ kind: 'create', parentId: node.id }) },
+    {
+      id: 'add-child',
+      label: 'Add workspace below',
+      icon: Plus,
+      onSelect: () => openDialog({ kind: 'create', parentId: node.id }),
+    },
     { id: 'move', label: 'Move to…', icon: ArrowRightLeft, onSelect: () => openDialog({ kind: 'move', id: node.id }) },
-    ...(node.parent_id ? [{ id: 'extract', label: 'Extract from team', icon: Unlink, onSelect: () => extract(node) }] : []),
+    ...(node.parent_id
+      ? [{ id: 'extract', label: 'Extract from team', icon: Unlink, onSelect: () => extract(node) }]
+      : []),
     { id: 'copy-link', label: 'Copy link', icon: Copy, onSelect: () => copyLink(node) },
   ];
-  const run: MenuItem[] = external || node.status === 'paused' ? [] : [{ id: 'restart', label: 'Restart', icon: RotateCcw, onSelect: () => restart(node) }];
-  const remove: MenuItem[] = [{ id: 'delete', label: 'Delete', icon: Trash2, shortcut: 'Del', danger: true, onSelect: () => openDialog({ kind: 'delete', id: node.id }) }];
+  const run: MenuItem[] =
+    external || node.status === 'paused'
+      ? []
+      : [{ id: 'restart', label: 'Restart', icon: RotateCcw, onSelect: () => restart(node) }];
+  const remove: MenuItem[] = [
+    {
+      id: 'delete',
+      label: 'Delete',
+      icon: Trash2,
+      shortcut: 'Del',
+      danger: true,
+      onSelect: () => openDialog({ kind: 'delete', id: node.id }),
+    },
+  ];
   return [open, arrange.map(withReason), run.map(withReason), remove.map(withReason)];
 }
 
@@ -55,8 +89,23 @@ export function listCommands(): MenuItem[] {
   const dark = usePreferences.getState().theme !== 'light';
   return [
     { id: 'create', label: 'New workspace', icon: Plus, shortcut: 'N', onSelect: () => openDialog({ kind: 'create' }) },
-    { id: 'import', label: 'Import an organisation', icon: FolderInput, onSelect: () => openDialog({ kind: 'import' }) },
-    { id: 'connect-model', label: 'Connect a model', icon: KeyRound, onSelect: () => openDialog({ kind: 'connect-model' }) },
-    { id: 'theme', label: dark ? 'Light theme' : 'Dark theme', icon: dark ? Sun : Moon, onSelect: () => setPreference('theme', dark ? 'light' : 'dark') },
+    {
+      id: 'import',
+      label: 'Import an organisation',
+      icon: FolderInput,
+      onSelect: () => openDialog({ kind: 'import' }),
+    },
+    {
+      id: 'connect-model',
+      label: 'Connect a model',
+      icon: KeyRound,
+      onSelect: () => openDialog({ kind: 'connect-model' }),
+    },
+    {
+      id: 'theme',
+      label: dark ? 'Light theme' : 'Dark theme',
+      icon: dark ? Sun : Moon,
+      onSelect: () => setPreference('theme', dark ? 'light' : 'dark'),
+    },
   ];
 }

@@ -9,7 +9,10 @@ export type DialogRequest =
   | { kind: 'rename'; id: string }
   | { kind: 'import'; dir?: string }
   | { kind: 'connect-model'; key?: string | undefined }
-  | { kind: 'connection'; connection: { workspace_id: string; auth_token: string; curl_register_template: string; platform_url: string } }
+  | {
+      kind: 'connection';
+      connection: { workspace_id: string; auth_token: string; curl_register_template: string; platform_url: string };
+    }
   | { kind: 'settings' }
   | { kind: 'search' }
   | { kind: 'shortcuts' };

@@ -52,7 +52,9 @@ describe('applyEvent', () => {
   });
 
   it('clears what no longer holds: task when offline, error and restart badge when online', () => {
-    const busy = modelOf(view('a', { current_task: 'x', active_tasks: 1, needs_restart: true, last_sample_error: 'boom' }));
+    const busy = modelOf(
+      view('a', { current_task: 'x', active_tasks: 1, needs_restart: true, last_sample_error: 'boom' }),
+    );
     expect(apply(busy, frame('WORKSPACE_OFFLINE', 'a')).nodes.a).toMatchObject({ current_task: '', active_tasks: 0 });
     expect(apply(busy, frame('WORKSPACE_ONLINE', 'a')).nodes.a).toMatchObject({
       last_sample_error: null,
@@ -101,7 +103,12 @@ describe('applyEvent', () => {
 
   it('the status after any order of delivery is the one of the newest event', () => {
     const names = ['WORKSPACE_ONLINE', 'WORKSPACE_OFFLINE', 'WORKSPACE_PAUSED', 'WORKSPACE_HIBERNATED'] as const;
-    const shown = { WORKSPACE_ONLINE: 'online', WORKSPACE_OFFLINE: 'offline', WORKSPACE_PAUSED: 'paused', WORKSPACE_HIBERNATED: 'hibernated' };
+    const shown = {
+      WORKSPACE_ONLINE: 'online',
+      WORKSPACE_OFFLINE: 'offline',
+      WORKSPACE_PAUSED: 'paused',
+      WORKSPACE_HIBERNATED: 'hibernated',
+    };
     fc.assert(
       fc.property(
         fc.uniqueArray(fc.record({ name: fc.constantFrom(...names), seconds: fc.integer({ min: 1, max: 500 }) }), {
@@ -111,7 +118,9 @@ describe('applyEvent', () => {
         (events) => {
           const model = apply(
             modelOf(view('a')),
-            ...events.map((event) => frame(event.name, 'a', event.name === 'WORKSPACE_PAUSED' ? { name: 'a' } : {}, event.seconds)),
+            ...events.map((event) =>
+              frame(event.name, 'a', event.name === 'WORKSPACE_PAUSED' ? { name: 'a' } : {}, event.seconds),
+            ),
           );
           const newest = events.reduce((a, b) => (a.seconds > b.seconds ? a : b));
           expect(model.nodes.a?.status).toBe(shown[newest.name]);
@@ -140,7 +149,11 @@ describe('mergeSnapshot', () => {
 
   it('server values win over the picture, but not over a write that is not acknowledged', () => {
     const before: LiveModel = { ...modelOf(view('a', { x: 5, y: 5 })), writes: { a: { x: 9, y: 9 } } };
-    const merged = mergeSnapshot(before, { rows: [view('a', { x: 1, y: 1, name: 'new' })], askedAt: ms(1), framesSince: [] }, ms(2));
+    const merged = mergeSnapshot(
+      before,
+      { rows: [view('a', { x: 1, y: 1, name: 'new' })], askedAt: ms(1), framesSince: [] },
+      ms(2),
+    );
     expect(merged.nodes.a).toMatchObject({ x: 9, y: 9, name: 'new' });
   });
 

@@ -128,7 +128,8 @@ function tick(): void {
   }
   if (connection.state === 'connecting' && now - connection.since > CONNECTING_MS)
     setConnection({ state: 'reconnecting', since: now });
-  if (connection.state === 'reconnecting' && now - connection.since > OFFLINE_AFTER_MS) setConnection({ state: 'offline' });
+  if (connection.state === 'reconnecting' && now - connection.since > OFFLINE_AFTER_MS)
+    setConnection({ state: 'offline' });
   if (now - fetchedAt >= POLL_MS) void rehydrate();
 }
 

@@ -14,7 +14,12 @@ export function frame(event: EventName, id: string, payload: Record<string, unkn
 }
 
 export function view(id: string, fields: Partial<WorkspaceView> = {}): WorkspaceView {
-  const { stamps: _stamps, deleting: _deleting, startingSince: _since, ...row } = nodeFromEvent(id, at(0), {
+  const {
+    stamps: _stamps,
+    deleting: _deleting,
+    startingSince: _since,
+    ...row
+  } = nodeFromEvent(id, at(0), {
     name: id,
     status: 'online',
     ...fields,

@@ -5,7 +5,7 @@ import type { EventFrame, WorkspaceView } from '@molecule/contract';
 import { create } from 'zustand';
 import { applyEvent, removeNode } from './apply-event.ts';
 import { mergeSnapshot, type Snapshot } from './merge-snapshot.ts';
-import { EMPTY_MODEL, type LiveModel, listDescendants, type LocalWrite } from './model.ts';
+import { EMPTY_MODEL, type LiveModel, type LocalWrite, listDescendants } from './model.ts';
 
 export type ConnectionState = 'connecting' | 'live' | 'reconnecting' | 'offline';
 export interface Connection {
@@ -47,7 +47,8 @@ export const useLive = create<LiveState>(() => ({
   hydration: { state: 'loading' },
 }));
 
-const setModel = (change: (model: LiveModel) => LiveModel) => useLive.setState((state) => ({ model: change(state.model) }));
+const setModel = (change: (model: LiveModel) => LiveModel) =>
+  useLive.setState((state) => ({ model: change(state.model) }));
 
 /** Opens the side panel on a workspace; `null` closes it. */
 export function select(id: string | null, tab?: PanelTab, sub: string | null = null): void {
@@ -155,6 +156,8 @@ export function dropWorkspace(id: string, alsoBelow = false): void {
 export function applyRow(row: WorkspaceView): void {
   setModel((model) => {
     const node = model.nodes[row.id];
-    return node ? { ...model, nodes: { ...model.nodes, [row.id]: { ...node, ...row, ...model.writes[row.id] } } } : model;
+    return node
+      ? { ...model, nodes: { ...model.nodes, [row.id]: { ...node, ...row, ...model.writes[row.id] } } }
+      : model;
   });
 }

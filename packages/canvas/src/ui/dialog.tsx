@@ -16,8 +16,8 @@ export interface DialogProps {
   width?: number;
   kind?: 'dialog' | 'drawer';
   testId?: string;
-  /** Called for every way out; return false to stay open. */
-  onClose(): boolean | undefined | void;
+  /** Called for every way out; whoever rendered the dialog takes it away, or keeps it. */
+  onClose(): unknown;
 }
 
 export function Dialog({ title, lead, children, footer, width = 480, kind = 'dialog', testId, onClose }: DialogProps) {

@@ -55,3 +55,9 @@ export function formatBytes(bytes: number): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
+
+/** A server's words as a sentence of ours: capital first letter, one full stop. */
+export function toSentence(text: string): string {
+  const trimmed = text.trim().replace(/\.+$/, '');
+  return trimmed === '' ? '' : `${trimmed[0]?.toUpperCase()}${trimmed.slice(1)}.`;
+}

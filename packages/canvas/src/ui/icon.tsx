@@ -3,10 +3,24 @@
 import type { LucideIcon } from 'lucide-react';
 import type { ReactNode } from 'react';
 
-export function Icon({ of: Glyph, small = false, className = '' }: { of: LucideIcon; small?: boolean; className?: string }) {
+export function Icon({
+  of: Glyph,
+  small = false,
+  className = '',
+}: {
+  of: LucideIcon;
+  small?: boolean;
+  className?: string;
+}) {
   const size = small ? 14 : 16;
   return (
-    <Glyph className={`ic ${small ? 'sm' : ''} ${className}`} size={size} strokeWidth={1.5} absoluteStrokeWidth aria-hidden />
+    <Glyph
+      className={`ic ${small ? 'sm' : ''} ${className}`}
+      size={size}
+      strokeWidth={1.5}
+      absoluteStrokeWidth
+      aria-hidden
+    />
   );
 }
 

@@ -58,7 +58,14 @@ const SHAPES: Record<ShownStatus, ReactNode> = {
   provisioning: (
     <>
       <circle cx="6" cy="6" r="4" fill="none" stroke="currentColor" strokeWidth="2" opacity=".28" />
-      <path className="spin" d="M6 2a4 4 0 0 1 4 4" fill="none" stroke="currentColor" strokeWidth="2" strokeLinecap="round" />
+      <path
+        className="spin"
+        d="M6 2a4 4 0 0 1 4 4"
+        fill="none"
+        stroke="currentColor"
+        strokeWidth="2"
+        strokeLinecap="round"
+      />
     </>
   ),
   degraded: (
@@ -96,7 +103,13 @@ const UNKNOWN_SHAPE = <circle cx="6" cy="6" r="2.5" fill="currentColor" />;
 
 export function StatusGlyph({ status, size = 12 }: { status: string; size?: number }) {
   return (
-    <svg className="gl" data-status={status} viewBox="0 0 12 12" style={{ width: size, height: size }} aria-hidden="true">
+    <svg
+      className="gl"
+      data-status={status}
+      viewBox="0 0 12 12"
+      style={{ width: size, height: size }}
+      aria-hidden="true"
+    >
       {SHAPES[status as ShownStatus] ?? UNKNOWN_SHAPE}
     </svg>
   );

@@ -106,6 +106,8 @@ export function createTaskEntry(input: {
       setStatus(TaskState.TASK_STATE_INPUT_REQUIRED, agentMessage({ taskId, contextId, parts: [textPart(text)] })),
     finished(outcome) {
       if (isOver(task)) return;
+      // A reader of the artifacts alone must see that what was streamed is not the whole answer.
+      if (outcome.state === 'failed' && task.artifacts.length > 0) addText(`\n\n${outcome.text}`, task.artifacts.length - 1);
       const files = outcome.files.map(filePart);
       if (files.length > 0) {
         const artifact = artifactOf(`${taskId}-files`, files);

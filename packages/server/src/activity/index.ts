@@ -26,6 +26,8 @@ export interface Activity {
   /** In the caller's transaction; `announce` after its commit. */
   logIn(trx: Transaction<Tables>, row: store.NewActivity): Promise<store.InsertedActivity>;
   announce(row: store.NewActivity, stored: store.InsertedActivity): void;
+  /** Receipts of inbox messages a beat lists. */
+  noteActive(workspaceId: string, messageIds: string[]): Promise<void>;
   loops: Loop[];
   close(): Promise<void>;
   mount(app: FastifyInstance, authorize: Authorize): void;
@@ -126,6 +128,23 @@ export function createActivity({ db, config, events, metrics, log, workspaces }:
     if (stored) announce(row, stored);
   }
 
+  function tellInjected(
+    workspaceId: string,
+    receipts: { id: string; message_id: string | null; injected_at: Date }[],
+  ): void {
+    for (const receipt of receipts) {
+      events.broadcast({
+        event: 'RECEIPT_UPDATED',
+        workspace_id: workspaceId,
+        payload: {
+          activity_id: receipt.id,
+          message_id: receipt.message_id,
+          injected_at: receipt.injected_at.toISOString(),
+        },
+      });
+    }
+  }
+
   const loops: Loop[] = [
     {
       name: 'activity-retention',
@@ -165,6 +184,9 @@ export function createActivity({ db, config, events, metrics, log, workspaces }:
     logLater,
     logIn: async (trx, row) => (await store.insertRows(trx, [row]))[0] as store.InsertedActivity,
     announce,
+    async noteActive(workspaceId, messageIds) {
+      tellInjected(workspaceId, await store.markActive(db.kysely, workspaceId, messageIds));
+    },
     loops,
     close: () => batcher.idle(),
     mount: (app, authorize) =>
@@ -207,19 +229,8 @@ export function createActivity({ db, config, events, metrics, log, workspaces }:
             if (query.since_id !== undefined && after === null)
               throw new PlatformError('cursor_gone', 'cursor not found');
             // Only the agent's own cursor says that it holds a message; an operator's read marks nothing.
-            if (after !== null && principal.kind === 'workspace' && principal.workspaceId === params.id) {
-              for (const receipt of await store.markInjected(db.kysely, params.id, after)) {
-                events.broadcast({
-                  event: 'RECEIPT_UPDATED',
-                  workspace_id: params.id,
-                  payload: {
-                    activity_id: receipt.id,
-                    message_id: receipt.message_id,
-                    injected_at: receipt.injected_at.toISOString(),
-                  },
-                });
-              }
-            }
+            if (after !== null && principal.kind === 'workspace' && principal.workspaceId === params.id)
+              tellInjected(params.id, await store.markInjected(db.kysely, params.id, after));
             return (await store.listRows(db.kysely, params.id, query, after)).map(toWire);
           },
           notify: async ({ params, body }) => {

@@ -156,6 +156,19 @@ export async function markInjected(
   return result.rows;
 }
 
+/** A beat lists these inbox messages: a turn holds them. */
+export async function markActive(
+  db: Executor,
+  workspaceId: string,
+  messageIds: string[],
+): Promise<{ id: string; message_id: string | null; injected_at: Date }[]> {
+  const result = await sql<{ id: string; message_id: string | null; injected_at: Date }>`
+    update activity_logs set injected_at = now()
+    where workspace_id = ${workspaceId} and message_id = any(${messageIds}::text[]) and inbox and injected_at is null returning id, message_id, injected_at
+  `.execute(db);
+  return result.rows;
+}
+
 /** Deletes in bounded batches; unread inbox rows stay thirty days. */
 export async function deleteOld(db: Executor, days: number, limit: number): Promise<number> {
   const result = await sql`

@@ -29,11 +29,16 @@ export interface AuthorizeDeps {
 export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDeps): {
   authorize: Authorize;
   allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean;
+  isStillAllowed(request: FastifyRequest, principal: Principal): Promise<boolean>;
 } {
+  const listedOrigins = new Set(config.corsOrigins);
+  // Behind a proxy that ends TLS the request itself does not show the address people use.
+  if (config.externalPlatformUrl) listedOrigins.add(new URL(config.externalPlatformUrl).origin);
+
   /** The platform's own origin and the CORS list. No origin at all: not a browser page. */
   function allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean {
     if (origin === undefined) return true;
-    return origin === `${request.protocol}://${request.host}` || config.corsOrigins.includes(origin);
+    return origin === `${request.protocol}://${request.host}` || listedOrigins.has(origin);
   }
 
   async function fromBearer(bearer: string): Promise<Principal> {
@@ -62,7 +67,7 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
     const bearer = bearerOf(request);
     if (bearer !== null) {
       const principal = await fromBearer(bearer);
-      return { principal, invalidBearer: principal.kind === 'anonymous' };
+      return { principal, invalidBearer: principal.kind === 'anonymous' || principal.kind === 'deleted-workspace' };
     }
     if (request.headers.authorization !== undefined) return { principal: { kind: 'anonymous' }, invalidBearer: true };
     const cookie = request.cookies[SESSION_COOKIE];
@@ -83,8 +88,10 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
       throw new PlatformError('invalid_caller', 'invalid caller ID', { field: 'X-Workspace-ID' });
     }
     if (principal.kind === 'anonymous') throw new PlatformError('unauthenticated', 'missing caller auth token');
-    if (principal.kind === 'workspace' && principal.workspaceId !== named)
+    const id = named.toLowerCase();
+    if (principal.kind === 'workspace' && principal.workspaceId !== id)
       throw new PlatformError('unauthenticated', 'invalid caller auth token');
+    request.headers['x-workspace-id'] = id;
   }
 
   function passes(
@@ -125,13 +132,22 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
 
   return {
     allowedOrigin,
+    async isStillAllowed(request, principal) {
+      try {
+        return (await identify(request)).principal.kind === principal.kind;
+      } catch {
+        // A store that does not answer proves nothing against a connection it let in before; the next check decides.
+        return true;
+      }
+    },
     async authorize(request, route, params) {
       if (route.auth === 'PUB') return { kind: 'anonymous' };
       const { principal, invalidBearer } = await identify(request);
       if (route.auth === 'CALLER') assertCaller(request, principal);
       if (!passes(route, principal, params, request, invalidBearer)) throw unauthenticated();
-      // A cookie travels with requests of foreign pages too, so a write needs an origin of ours.
-      if (principal.kind === 'session' && route.method !== 'GET' && !allowedOrigin(request.headers.origin, request)) {
+      // A foreign page's requests carry the cookie, and reach the dev hatch with nothing at all: a write needs an origin of ours.
+      const isAmbient = principal.kind === 'session' || principal.kind === 'dev-hatch';
+      if (isAmbient && route.method !== 'GET' && !allowedOrigin(request.headers.origin, request)) {
         throw new PlatformError('origin_refused', 'this origin may not use the session');
       }
       return principal;

@@ -9,6 +9,7 @@ import type { Database, Tables } from '../platform/db/index.ts';
 import type { Authorize } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
+import type { Principal } from '../platform/principal.ts';
 import { resolveAdminToken } from './admin-token.ts';
 import { bearerOf, createAuthorize } from './authorize.ts';
 import { createSecret, hashSecret, prefixOf } from './credentials.ts';
@@ -27,6 +28,8 @@ export interface MintedToken {
 export interface Auth {
   authorize: Authorize;
   allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean;
+  /** For connections that outlive their request: whether its credential is still worth what it was. */
+  isStillAllowed(request: FastifyRequest, principal: Principal): Promise<boolean>;
   bearerOf(request: FastifyRequest): string | null;
   tokens: {
     mint(executor: Kysely<Tables> | Transaction<Tables>, workspaceId: string): Promise<MintedToken>;
@@ -57,12 +60,13 @@ export async function createAuth({
 }): Promise<Auth> {
   const adminToken = resolveAdminToken(config, log);
   const cache = createTokenCache(db, log);
-  const { authorize, allowedOrigin } = createAuthorize({ db, config, tokens: cache, adminToken });
+  const { authorize, allowedOrigin, isStillAllowed } = createAuthorize({ db, config, tokens: cache, adminToken });
   let unlisten: (() => Promise<void>) | null = null;
 
   const auth: Auth = {
     authorize,
     allowedOrigin,
+    isStillAllowed,
     bearerOf,
     adminToken,
     tokens: {

@@ -52,11 +52,16 @@ function createMintLimit() {
 export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache }: AuthRouteDeps): void {
   const assertMintAllowed = createMintLimit();
 
-  async function isSignInCredential(body: { token?: string | undefined; code?: string | undefined }): Promise<boolean> {
-    if (body.code) return await store.useSignInCode(db.kysely, hashSecret(body.code));
+  /** @returns what the session is opened by; null when the credential is not good for one. */
+  async function useCredential(body: {
+    token?: string | undefined;
+    code?: string | undefined;
+  }): Promise<string | null> {
+    if (body.code) return (await store.useSignInCode(db.kysely, hashSecret(body.code))) ? 'code' : null;
     const token = body.token ?? '';
-    if (auth.adminToken !== null && equalSecrets(token, auth.adminToken)) return true;
-    return (await cache.find(token))?.kind === 'org';
+    if (auth.adminToken !== null && equalSecrets(token, auth.adminToken)) return 'admin-token';
+    const found = await cache.find(token);
+    return found?.kind === 'org' ? store.openedByOrgToken(found.id) : null;
   }
 
   function setSession(request: FastifyRequest, reply: FastifyReply, secret: string, expiresAt: Date): void {
@@ -79,14 +84,15 @@ export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache 
     routes,
     {
       createSession: async ({ body, request, reply }) => {
-        if (!(await isSignInCredential(body)))
+        const openedBy = await useCredential(body);
+        if (openedBy === null)
           throw new PlatformError(
             'invalid_code',
             body.code ? 'this sign-in link was used or has expired' : 'this token is not valid',
           );
         const secret = createSecret();
         const expiresAt = new Date(Date.now() + SESSION_HOURS * HOUR_MS);
-        await store.insertSession(db.kysely, hashSecret(secret), body.code ? 'code' : 'token', expiresAt);
+        await store.insertSession(db.kysely, hashSecret(secret), openedBy, expiresAt);
         setSession(request, reply, secret, expiresAt);
         return { status: 'signed_in' as const, expires_at: expiresAt };
       },
@@ -114,8 +120,8 @@ export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache 
         };
       },
       createToken: async ({ params }) => {
-        await assertLive(params.id);
         const { token } = await db.tx(async (trx) => {
+          if (!(await store.lockLiveWorkspace(trx, params.id))) throw notFound('workspace');
           if ((await store.countLiveTokens(trx, params.id)) >= MOST_LIVE_TOKENS)
             throw new PlatformError(
               'too_many_tokens',

@@ -27,6 +27,14 @@ export async function findToken(db: Executor, hash: Buffer): Promise<FoundToken 
   return result.rows[0] ?? null;
 }
 
+/** Locks a live workspace to the end of the transaction, so that its tokens are counted and made one after the other. */
+export async function lockLiveWorkspace(trx: Transaction<Tables>, id: string): Promise<boolean> {
+  const result = await sql`select 1 from workspaces where id = ${id} and status <> 'removed' for no key update`.execute(
+    trx,
+  );
+  return result.rows.length > 0;
+}
+
 export async function insertWorkspaceToken(
   db: Executor,
   workspaceId: string,
@@ -61,12 +69,13 @@ export async function listLiveTokens(db: Executor, workspaceId: string, limit: n
     .execute();
 }
 
-/** @returns the hash of the revoked token; null when there was no such live one. */
-export async function revokeWorkspaceToken(db: Executor, workspaceId: string, tokenId: string): Promise<Buffer | null> {
-  const result = await sql<{ token_hash: Buffer }>`
-    update workspace_auth_tokens set revoked_at = now() where id = ${tokenId} and workspace_id = ${workspaceId} and revoked_at is null returning token_hash
+/** @returns false when there was no such live token. */
+export async function revokeWorkspaceToken(db: Executor, workspaceId: string, tokenId: string): Promise<boolean> {
+  const result = await sql`
+    update workspace_auth_tokens set revoked_at = now()
+    where id = ${tokenId} and workspace_id = ${workspaceId} and revoked_at is null returning id
   `.execute(db);
-  return result.rows[0]?.token_hash ?? null;
+  return result.rows.length > 0;
 }
 
 export async function revokeTokensOf(
@@ -104,11 +113,15 @@ export async function listOrgTokens(db: Executor) {
     .execute();
 }
 
+/** What a session that an organisation token opened is marked with. */
+export const openedByOrgToken = (id: string) => `org-token:${id}`;
+
+/** Ends the sessions it opened with it: they would give for hours what the token no longer may. */
 export async function revokeOrgToken(db: Executor, id: string): Promise<boolean> {
-  const result =
-    await sql`update org_api_tokens set revoked_at = now() where id = ${id} and revoked_at is null returning id`.execute(
-      db,
-    );
+  const result = await sql`
+    with ended as (delete from sessions where created_by = ${openedByOrgToken(id)})
+    update org_api_tokens set revoked_at = now() where id = ${id} and revoked_at is null returning id
+  `.execute(db);
   return result.rows.length > 0;
 }
 

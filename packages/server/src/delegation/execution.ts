@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Events } from '../events/index.ts';
-import { extractText, type Messaging, type ProxyOutcome, resultOf } from '../messaging/index.ts';
+import { extractText, type Messaging, parseReply, type ProxyOutcome, resultOf } from '../messaging/index.ts';
 import type { Database } from '../platform/db/index.ts';
 import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
@@ -76,7 +76,7 @@ export function createExecution({ db, events, ledger, messaging, log, retryAfter
   async function settle(row: DelegationRow, outcome: ProxyOutcome): Promise<void> {
     switch (outcome.kind) {
       case 'answered': {
-        const reply: unknown = JSON.parse(outcome.body.toString('utf8') || 'null');
+        const reply = parseReply(outcome.body);
         const rpcError = (reply as { error?: { message?: unknown } } | null)?.error;
         if (rpcError)
           return void (await ledger.fail(
@@ -116,6 +116,7 @@ export function createExecution({ db, events, ledger, messaging, log, retryAfter
     let outcome = await send(row);
     if (mayRetry(outcome) && !closed) {
       await pause(retryAfterMs);
+      await store.countRetry(db.kysely, row.delegation_id);
       outcome = await send(row);
     }
     // A platform that is stopping leaves the rest to the next one, by the lease.

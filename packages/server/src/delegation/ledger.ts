@@ -2,7 +2,7 @@
 // inbox. The activity rows are a mirror for people; their failure never blocks the ledger.
 
 import { randomUUID } from 'node:crypto';
-import type { Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import { type Activity, truncate } from '../activity/index.ts';
 import type { Events } from '../events/index.ts';
 import type { Database, Tables } from '../platform/db/index.ts';
@@ -190,7 +190,11 @@ export function createLedger({ db, events, activity, log }: LedgerDeps) {
     accept,
     move,
     moveIn,
-    pushResult,
+    /** Repeats what follows a final state, for delegations that got it without: nothing here happens twice. */
+    async repeatFinish(row: DelegationRow): Promise<void> {
+      const done = row.status === 'completed';
+      await finish(row, done ? 'completed' : 'failed', row.result_preview ?? '', done ? null : row.error_detail);
+    },
     /** The preview goes with the change itself, so no later write can lose it. @returns false when it was final already. */
     async complete(id: string, text: string, via?: string): Promise<boolean> {
       const row = await move(
@@ -198,8 +202,8 @@ export function createLedger({ db, events, activity, log }: LedgerDeps) {
         id,
         {
           result_preview: truncate(text, PREVIEW_LENGTH),
-          answered_at: new Date(),
-          injected_at: new Date(),
+          answered_at: sql`now()`,
+          injected_at: sql`coalesce(injected_at, now())`,
           lease_token: null,
           lease_until: null,
         },

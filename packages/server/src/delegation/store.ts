@@ -120,7 +120,7 @@ export async function listMirror(db: Executor, workspaceId: string, limit: numbe
   return result.rows;
 }
 
-/** Moves the `delegate` row, and a `delegate_result` row that said "queued", to the final state. */
+/** Moves the `delegate` row, and the `delegate_result` row where there is one, to the final state. A repeat changes nothing. */
 export async function updateMirror(
   db: Executor,
   workspaceId: string,
@@ -132,7 +132,7 @@ export async function updateMirror(
       response_body = case when method = 'delegate_result' then ${JSON.stringify(input.result)}::jsonb else response_body end,
       summary = case when method = 'delegate_result' then ${input.summary} else summary end
     where workspace_id = ${workspaceId} and activity_type = 'delegation'
-      and ((method = 'delegate' and request_body ->> 'delegation_id' = ${delegationId}) or (method = 'delegate_result' and response_body ->> 'delegation_id' = ${delegationId} and status = 'queued'))
+      and ((method = 'delegate' and request_body ->> 'delegation_id' = ${delegationId}) or (method = 'delegate_result' and response_body ->> 'delegation_id' = ${delegationId}))
     returning method
   `.execute(db);
   return { result_updated: result.rows.some((row) => row.method === 'delegate_result') };
@@ -147,6 +147,21 @@ export async function setMirrorStatus(
   await sql`
     update activity_logs set status = ${status} where workspace_id = ${workspaceId} and activity_type = 'delegation' and method = 'delegate' and request_body ->> 'delegation_id' = ${delegationId}
   `.execute(db);
+}
+
+/** The one retry of a delegation that was certainly not delivered. */
+export async function countRetry(db: Executor, id: string): Promise<void> {
+  await sql`update delegations set retry_count = retry_count + 1, updated_at = now() where delegation_id = ${id}`.execute(db);
+}
+
+/** Delegations whose message waits in a queue or an inbox. */
+export async function listHandedOver(db: Executor, limit: number): Promise<string[]> {
+  const result = await sql<{ delegation_id: string }>`
+    select delegation_id from delegations
+    where status in ('dispatched', 'in_progress') and lease_token is null and executed_here and updated_at < now() - interval '10 seconds'
+    order by updated_at limit ${limit}
+  `.execute(db);
+  return result.rows.map((row) => row.delegation_id);
 }
 
 /** True once per delegation: who gets it pushes the result to the caller's inbox. */

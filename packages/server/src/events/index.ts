@@ -2,12 +2,14 @@
 
 import { eventRoutes } from '@molecule/contract';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
 import { notFound, PlatformError } from '../platform/errors.ts';
 import { type Authorize, HANDLED, mount, mountSocket } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import type { Principal } from '../platform/principal.ts';
 import { createEventLog, type EventLog } from './log.ts';
 import { createSockets, type Sockets } from './sockets.ts';
 import { createEventStreams, KEEP_ALIVE_MS } from './sse.ts';
@@ -17,6 +19,8 @@ export interface EventAccess {
   canCommunicate(a: string, b: string): Promise<boolean>;
   workspaceExists(id: string): Promise<boolean>;
   allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean;
+  /** False once the credential that opened the socket was revoked or has expired. */
+  isStillAllowed(request: FastifyRequest, principal: Principal): Promise<boolean>;
 }
 
 export interface Events extends EventLog {
@@ -24,16 +28,25 @@ export interface Events extends EventLog {
   mount(app: FastifyInstance, authorize: Authorize, access: EventAccess): void;
 }
 
+/** A workspace sees as itself, an administrator that names a workspace as that one, any other administrator everything. */
+function viewerOf(principal: Principal, request: FastifyRequest): string | null {
+  if (principal.kind === 'workspace') return principal.workspaceId;
+  const named = request.headers['x-workspace-id'];
+  return typeof named === 'string' && named !== '' ? named.toLowerCase() : null;
+}
+
 export function createEvents({
   db,
   log,
   metrics,
   instanceId,
+  clock,
 }: {
   db: Database;
   log: Logger;
   metrics: Metrics;
   instanceId: string;
+  clock: Clock;
 }): Events {
   const events = createEventLog({ db, log, instanceId });
   const streams = createEventStreams(db, events);
@@ -54,7 +67,7 @@ export function createEvents({
       everyMs: KEEP_ALIVE_MS,
       timeoutMs: 5_000,
       runs: 'every-replica',
-      run: async () => ({ streams: streams.keepAlive(), sockets_dropped: sockets?.sweep() ?? 0 }),
+      run: async () => ({ streams: await streams.keepAlive(), sockets_dropped: (await sockets?.sweep()) ?? 0 }),
     },
   ];
 
@@ -67,7 +80,7 @@ export function createEvents({
       await events.stop();
     },
     mount(app, authorize, access) {
-      sockets = createSockets({ db, events, metrics, log, canCommunicate: access.canCommunicate });
+      sockets = createSockets({ db, events, metrics, log, clock, canCommunicate: access.canCommunicate });
       const { openEventSocket, ...rest } = eventRoutes;
       mount(
         app,
@@ -81,9 +94,9 @@ export function createEvents({
             query.since_seq === undefined
               ? await store.listNewest(db.kysely, Math.min(query.limit, 100), params.id)
               : await store.listAfter(db.kysely, query.since_seq, query.limit, params.id),
-          streamEvents: async ({ params, request, reply }) => {
+          streamEvents: async ({ params, principal, request, reply }) => {
             if (!(await access.workspaceExists(params.id))) throw notFound('workspace');
-            await streams.open(request, reply, params.id);
+            await streams.open(request, reply, params.id, () => access.isStillAllowed(request, principal));
             return HANDLED;
           },
         },
@@ -93,10 +106,16 @@ export function createEvents({
         app,
         openEventSocket,
         authorize,
-        (socket, { principal, query }) => sockets?.accept(socket, principal, query.since_seq),
+        (socket, { principal, query, request }) =>
+          sockets?.accept(socket, {
+            workspaceId: viewerOf(principal, request),
+            sinceSeq: query.since_seq,
+            isStillAllowed: () => access.isStillAllowed(request, principal),
+          }),
         ({ principal, request }) => {
           // A browser sends its cookie along with any page's socket, so the page's origin decides.
-          if (principal.kind === 'session' && !access.allowedOrigin(request.headers.origin, request))
+          const isAmbient = principal.kind === 'session' || principal.kind === 'dev-hatch';
+          if (isAmbient && !access.allowedOrigin(request.headers.origin, request))
             throw new PlatformError('origin_refused', 'this origin may not open the event socket');
         },
       );

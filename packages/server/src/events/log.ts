@@ -10,6 +10,7 @@ import * as store from './store.ts';
 const BROADCAST_CHANNEL = 'molecule_broadcasts';
 /** PostgreSQL refuses payloads of 8000 bytes and more. */
 const MOST_NOTIFY_BYTES = 7_500;
+const MOST_KEPT_CHARACTERS = 200;
 const PAGE = 500;
 
 type Listener = (frame: EventFrame) => void;
@@ -25,6 +26,14 @@ export interface EventLog {
   stop(): Promise<void>;
 }
 
+/** Tells a reader that it missed something: what it shows must be read anew. */
+export const resyncFrame = (): EventFrame => ({
+  event: 'RESYNC_REQUIRED',
+  workspace_id: '',
+  timestamp: new Date().toISOString(),
+  payload: {},
+});
+
 export function toFrame(event: store.StoredEvent): EventFrame {
   return {
     event: event.event_type,
@@ -33,6 +42,14 @@ export function toFrame(event: store.StoredEvent): EventFrame {
     payload: event.payload,
     seq: event.seq,
   } as EventFrame;
+}
+
+/** Too large for a notification: ids and other short fields stay, and the activity row they name has the rest. */
+function shorten(payload: object): Record<string, unknown> {
+  const short = Object.entries(payload).filter(
+    ([, value]) => typeof value !== 'object' && String(value).length <= MOST_KEPT_CHARACTERS,
+  );
+  return { ...Object.fromEntries(short), truncated: true };
 }
 
 export function createEventLog({ db, log, instanceId }: { db: Database; log: Logger; instanceId: string }): EventLog {
@@ -109,13 +126,11 @@ export function createEventLog({ db, log, instanceId }: { db: Database; log: Log
   function relay(frame: EventFrame): void {
     if (db.kind !== 'postgres') return;
     const whole = JSON.stringify({ from: instanceId, frame });
-    // Too large for a notification: the activity row it mirrors is read by its id.
-    const { id } = frame.payload as { id?: string };
-    const payload =
+    outgoing.push(
       Buffer.byteLength(whole) <= MOST_NOTIFY_BYTES
         ? whole
-        : JSON.stringify({ from: instanceId, frame: { ...frame, payload: { id, truncated: true } } });
-    outgoing.push(payload);
+        : JSON.stringify({ from: instanceId, frame: { ...frame, payload: shorten(frame.payload) } }),
+    );
     if (sending) return;
     sending = true;
     sendOutgoing()
@@ -126,8 +141,10 @@ export function createEventLog({ db, log, instanceId }: { db: Database; log: Log
   }
 
   function receiveForeign(payload: string): void {
-    if (payload === '')
-      return publish({ event: 'RESYNC_REQUIRED', workspace_id: '', timestamp: new Date().toISOString(), payload: {} });
+    if (payload === '') {
+      publish(resyncFrame());
+      return;
+    }
     const { from, frame } = JSON.parse(payload) as { from: string; frame: EventFrame };
     if (from !== instanceId) publish(frame);
   }
@@ -156,6 +173,8 @@ export function createEventLog({ db, log, instanceId }: { db: Database; log: Log
       unlisten = [await db.listen(store.EVENTS_CHANNEL, wake)];
       if (db.kind === 'postgres') unlisten.push(await db.listen(BROADCAST_CHANNEL, receiveForeign));
       cursor = (await store.readBounds(db.kysely)).last;
+      // What was told while the cursor was read had no place to count from.
+      wake();
     },
     async stop() {
       for (const end of unlisten) await end();

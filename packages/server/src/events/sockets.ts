@@ -1,15 +1,16 @@
-// WebSocket clients: who sees what, bounded buffers, replay by `since_seq`. One slow client never blocks another.
+// WebSocket clients: who sees what, bounded queues, replay by `since_seq`. One slow client never blocks another.
 
 import type { WebSocket } from '@fastify/websocket';
 import type { EventFrame } from '@molecule/contract';
+import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
-import type { Principal } from '../platform/principal.ts';
-import { type EventLog, toFrame } from './log.ts';
+import { type EventLog, resyncFrame, toFrame } from './log.ts';
 import * as store from './store.ts';
 
-const MOST_BUFFERED_BYTES = 256 * 16 * 1024;
+const MOST_QUEUED = 256;
+const MOST_BUFFERED_BYTES = 4 * 1024 * 1024;
 const MOST_REPLAYED = 1_000;
 const PING_MS = 30_000;
 const SILENCE_MS = 60_000;
@@ -19,50 +20,91 @@ export interface SocketDeps {
   events: EventLog;
   metrics: Metrics;
   log: Logger;
+  clock: Clock;
   canCommunicate(a: string, b: string): Promise<boolean>;
 }
 
-interface Client {
-  socket: WebSocket;
+export interface Viewer {
   /** Null: a canvas, which sees everything. */
   workspaceId: string | null;
-  lastPong: number;
-  /** Frames that arrive while the missed ones are read; null afterwards. */
-  backlog: EventFrame[] | null;
-  sending: Promise<void>;
+  sinceSeq: number | undefined;
+  /** Asked now and then: false once the credential that opened the socket is gone. */
+  isStillAllowed(): Promise<boolean>;
 }
 
-const resync = (): EventFrame => ({
-  event: 'RESYNC_REQUIRED',
-  workspace_id: '',
-  timestamp: new Date().toISOString(),
-  payload: {},
-});
+interface Client extends Viewer {
+  socket: WebSocket;
+  lastPingAt: number;
+  lastPongAt: number;
+  /** The last number a replay settled; it may be ahead of what this replica has published. */
+  replayedTo: number;
+  queue: EventFrame[];
+  /** Something takes frames from the queue, or the missed ones are still being read. */
+  busy: boolean;
+  /** A frame did not fit; the client is told as soon as there is room. */
+  lagging: boolean;
+}
 
 export interface Sockets {
-  accept(socket: WebSocket, principal: Principal, sinceSeq: number | undefined): void;
-  /** Drops clients that stopped answering; the supervisor calls it. */
-  sweep(): number;
+  accept(socket: WebSocket, viewer: Viewer): void;
+  /** Pings, and drops clients that stopped answering or lost their right; the supervisor calls it. */
+  sweep(): Promise<number>;
   close(): void;
 }
 
-export function createSockets({ db, events, metrics, log, canCommunicate }: SocketDeps): Sockets {
+export function createSockets({ db, events, metrics, log, clock, canCommunicate }: SocketDeps): Sockets {
   const clients = new Set<Client>();
 
-  function write(client: Client, text: string): void {
-    // A client that does not read loses frames; it notices the gap in `seq` and asks again.
-    if (client.socket.readyState !== 1 || client.socket.bufferedAmount > MOST_BUFFERED_BYTES) return;
-    client.socket.send(text);
+  /** Resolves when the frame has left; rejects when the socket is gone. */
+  function send(client: Client, frame: EventFrame): Promise<void> {
+    return new Promise((resolve, reject) =>
+      client.socket.send(JSON.stringify(frame), (error) => (error ? reject(error) : resolve())),
+    );
   }
 
-  /** Filters keep the order of frames: each waits for the one before. */
+  const isNews = (client: Client, frame: EventFrame) => frame.seq === undefined || frame.seq > client.replayedTo;
+
+  async function isVisible(client: Client, frame: EventFrame): Promise<boolean> {
+    if (client.workspaceId === null || frame.workspace_id === '' || frame.workspace_id === client.workspaceId)
+      return true;
+    return await canCommunicate(client.workspaceId, frame.workspace_id);
+  }
+
+  /** The queue of one client, frame by frame in order. A socket that does not take them lets the queue fill, and no more. */
+  async function drain(client: Client): Promise<void> {
+    client.busy = true;
+    try {
+      for (;;) {
+        if (client.queue.length === 0 && client.lagging) {
+          client.lagging = false;
+          client.queue.push(resyncFrame());
+        }
+        const frame = client.queue.shift();
+        if (!frame || client.socket.readyState !== client.socket.OPEN) break;
+        if (isNews(client, frame) && (await isVisible(client, frame))) await send(client, frame);
+      }
+    } catch (error) {
+      log.debug({ err: error }, 'an event socket failed while it was written to');
+      client.socket.terminate();
+    } finally {
+      client.busy = false;
+    }
+  }
+
+  /** A client that reads costs no waiting; for the others a place in the queue, and beyond it the frame is dropped. */
   function offer(client: Client, frame: EventFrame, text: string): void {
-    if (client.backlog) return void client.backlog.push(frame);
-    if (client.workspaceId === null || frame.workspace_id === '') return write(client, text);
-    const own = client.workspaceId;
-    client.sending = client.sending.then(async () => {
-      if (frame.workspace_id === own || (await canCommunicate(own, frame.workspace_id))) write(client, text);
-    });
+    const { socket } = client;
+    if (!isNews(client, frame)) return;
+    if (!client.busy && client.workspaceId === null && socket.bufferedAmount < MOST_BUFFERED_BYTES) {
+      if (socket.readyState === socket.OPEN) socket.send(text);
+      return;
+    }
+    if (client.queue.length >= MOST_QUEUED) {
+      client.lagging = true;
+      return;
+    }
+    client.queue.push(frame);
+    if (!client.busy) void drain(client);
   }
 
   events.subscribe((frame) => {
@@ -71,51 +113,69 @@ export function createSockets({ db, events, metrics, log, canCommunicate }: Sock
     for (const client of clients) offer(client, frame, text);
   });
 
-  async function replay(client: Client, sinceSeq: number): Promise<void> {
+  /** What a client missed, and up to which number that settles it. */
+  async function readMissed(sinceSeq: number): Promise<{ frames: EventFrame[]; upTo: number }> {
     const { first, last } = await store.readBounds(db.kysely);
-    const missed = sinceSeq >= last ? [] : await store.listAfter(db.kysely, sinceSeq, MOST_REPLAYED + 1);
-    const pruned = sinceSeq > 0 && first > sinceSeq + 1;
-    const frames = pruned || missed.length > MOST_REPLAYED ? [resync()] : missed.map(toFrame);
-    const sent = frames.at(-1)?.seq ?? sinceSeq;
-    const waiting = client.backlog ?? [];
-    client.backlog = null;
-    for (const frame of frames) offer(client, frame, JSON.stringify(frame));
-    for (const frame of waiting)
-      if (frame.seq === undefined || frame.seq > sent) offer(client, frame, JSON.stringify(frame));
+    // Ahead of the log: it belongs to another database. Behind its first row: the rows between were pruned.
+    if (sinceSeq > last || (sinceSeq > 0 && first > sinceSeq + 1)) return { frames: [resyncFrame()], upTo: last };
+    const missed = await store.listAfter(db.kysely, sinceSeq, MOST_REPLAYED + 1);
+    if (missed.length > MOST_REPLAYED) return { frames: [resyncFrame()], upTo: last };
+    return { frames: missed.map(toFrame), upTo: missed.at(-1)?.seq ?? sinceSeq };
+  }
+
+  /** Live frames wait in the queue meanwhile; those that the replay has settled already are no news. */
+  async function replay(client: Client, sinceSeq: number): Promise<void> {
+    const { frames, upTo } = await readMissed(sinceSeq);
+    for (const frame of frames) if (await isVisible(client, frame)) await send(client, frame);
+    client.replayedTo = upTo;
+    await drain(client);
+  }
+
+  async function keepsPlace(client: Client): Promise<boolean> {
+    const now = clock.now();
+    if (now - client.lastPongAt > SILENCE_MS) return false;
+    if (now - client.lastPingAt >= PING_MS && client.socket.readyState === client.socket.OPEN) {
+      client.lastPingAt = now;
+      client.socket.ping();
+    }
+    return await client.isStillAllowed();
   }
 
   return {
-    accept(socket, principal, sinceSeq) {
+    accept(socket, viewer) {
+      const now = clock.now();
       const client: Client = {
+        ...viewer,
         socket,
-        workspaceId: principal.kind === 'workspace' ? principal.workspaceId : null,
-        lastPong: Date.now(),
-        backlog: sinceSeq === undefined ? null : [],
-        sending: Promise.resolve(),
+        lastPingAt: now,
+        lastPongAt: now,
+        replayedTo: 0,
+        queue: [],
+        busy: viewer.sinceSeq !== undefined,
+        lagging: false,
       };
       clients.add(client);
       metrics.sockets.set(clients.size);
       socket.on('pong', () => {
-        client.lastPong = Date.now();
+        client.lastPongAt = clock.now();
       });
       socket.on('close', () => {
         clients.delete(client);
         metrics.sockets.set(clients.size);
       });
       socket.on('error', (error) => log.debug({ err: error }, 'an event socket failed'));
-      if (sinceSeq === undefined) return;
-      replay(client, sinceSeq).catch((error: unknown) => {
+      if (viewer.sinceSeq === undefined) return;
+      replay(client, viewer.sinceSeq).catch((error: unknown) => {
         log.error({ err: error }, 'missed events could not be replayed');
         socket.close(1011, 'replay failed');
       });
     },
-    sweep() {
+    async sweep() {
       let dropped = 0;
-      for (const client of clients) {
-        if (Date.now() - client.lastPong > SILENCE_MS + PING_MS) {
-          client.socket.terminate();
-          dropped += 1;
-        } else if (client.socket.readyState === 1) client.socket.ping();
+      for (const client of [...clients]) {
+        if (await keepsPlace(client)) continue;
+        client.socket.terminate();
+        dropped += 1;
       }
       return dropped;
     },

@@ -36,6 +36,8 @@ export type DispatchResult =
   | { kind: 'body_failed'; status: number }
   /** Deadline, idle abort, reset or early end: the agent may well be working on it. */
   | { kind: 'silent'; error: Error }
+  /** The platform is stopping and gave up the wait. */
+  | { kind: 'stopped' }
   | { kind: 'unreachable'; error: Error }
   | { kind: 'not_built'; error: Error };
 
@@ -49,9 +51,11 @@ const RESET_CODES = new Set([
 ]);
 
 class DeadlineError extends Error {}
+class StoppedError extends Error {}
 
 function classify(error: Error): DispatchResult {
   const code = (error as { code?: string }).code ?? '';
+  if (error instanceof StoppedError) return { kind: 'stopped' };
   if (error instanceof DeadlineError || RESET_CODES.has(code)) return { kind: 'silent', error };
   if (code.startsWith('UND_ERR_INVALID') || error instanceof TypeError) return { kind: 'not_built', error };
   return { kind: 'unreachable', error };
@@ -92,8 +96,13 @@ class Exchange {
   }
 
   private abort(error: Error): void {
-    this.controller?.abort(error);
+    // First the result: undici reports the abort back as an error of its own.
     this.fail(error);
+    this.controller?.abort(error);
+  }
+
+  stop(): void {
+    this.abort(new StoppedError('the platform is stopping'));
   }
 
   private settle(result: DispatchResult): void {
@@ -165,24 +174,30 @@ class Exchange {
   }
 }
 
-/** Never rejects: every end of a call is a result. */
-export function dispatchToAgent(request: DispatchRequest): Promise<DispatchResult> {
-  return new Promise((resolve) => {
-    const exchange = new Exchange(request, resolve);
-    const { url } = request.judged;
-    try {
-      request.dispatcher.dispatch(
-        {
-          origin: url.origin,
-          path: url.pathname + url.search,
-          method: 'POST',
-          headers: request.headers,
-          body: request.body,
-        },
-        exchange as unknown as Dispatcher.DispatchHandler,
-      );
-    } catch (error) {
-      exchange.refuse(error as Error);
-    }
-  });
+export interface OpenCall {
+  /** Never rejects: every end of a call is a result. */
+  result: Promise<DispatchResult>;
+  /** Gives up the wait for the agent. */
+  stop(): void;
+}
+
+export function dispatchToAgent(request: DispatchRequest): OpenCall {
+  const { promise, resolve } = Promise.withResolvers<DispatchResult>();
+  const exchange = new Exchange(request, resolve);
+  const { url } = request.judged;
+  try {
+    request.dispatcher.dispatch(
+      {
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: 'POST',
+        headers: request.headers,
+        body: request.body,
+      },
+      exchange as unknown as Dispatcher.DispatchHandler,
+    );
+  } catch (error) {
+    exchange.refuse(error as Error);
+  }
+  return { result: promise, stop: () => exchange.stop() };
 }

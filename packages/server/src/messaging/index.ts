@@ -13,17 +13,21 @@ import type { Loop } from '../platform/loops.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { Outbound } from '../platform/outbound/index.ts';
 import type { Workspaces } from '../workspaces/index.ts';
+import type { Liveness, ProxyCall, ProxyOutcome } from './call.ts';
 import type { QueueRow } from './lifecycle.ts';
-import { type A2aProxy, createProxy, type ProxyCall, type ProxyOutcome } from './proxy.ts';
+import { type A2aProxy, createProxy } from './proxy.ts';
+import { createQueueLoops } from './loops.ts';
 import { createQueue, type QueueOutcome } from './queue.ts';
 import { extractText, extractUsage, resultOf } from './reply.ts';
 import { mountMessagingRoutes } from './routes.ts';
 import * as store from './store.ts';
+import type { FinishedMessage } from './store.ts';
 
+export type { FinishedMessage } from './store.ts';
 export { type QueueRow, queueLifecycle } from './lifecycle.ts';
-export type { ProxyCall, ProxyOutcome } from './proxy.ts';
+export type { Caller, ProxyCall, ProxyOutcome } from './call.ts';
 export type { QueueOutcome } from './queue.ts';
-export { extractText, resultOf } from './reply.ts';
+export { extractText, parseReply, resultOf } from './reply.ts';
 
 /** A message between workspaces that reached its target; `reply` is null for an inbox delivery. */
 export interface DeliveredMessage {
@@ -40,6 +44,8 @@ export interface Messaging {
   drainNow(workspaceId: string): Promise<void>;
   noteActive(workspaceId: string, messageIds: string[]): Promise<void>;
   dropFor(trx: Transaction<Tables>, workspaceIds: string[], reason: string): Promise<void>;
+  /** Of these delegations, those whose queued message has ended, with how. */
+  findFinished(delegationIds: string[]): Promise<FinishedMessage[]>;
   loops: Loop[];
   close(): Promise<void>;
   mount(app: FastifyInstance, authorize: Authorize): void;
@@ -56,15 +62,14 @@ export interface MessagingDeps {
   metrics: Metrics;
   log: Logger;
   clock: Clock;
-  liveness: {
-    check(id: string): Promise<{ running: boolean; error?: Error }>;
-    hasBackend(): boolean;
-    restart(id: string, reason: string): void;
-  };
+  liveness: Liveness;
   onQueueOutcome(item: QueueRow, outcome: QueueOutcome): Promise<void>;
   /** A callee in poll mode answers by a message of its own. */
   onDelivered(message: DeliveredMessage): Promise<void>;
 }
+
+/** How long a held call may go on when the platform stops. */
+const STOP_GRACE_MS = 3_000;
 
 type MessageParams = { message?: { metadata?: { delegation_id?: unknown } }; expires_in_seconds?: unknown };
 
@@ -75,7 +80,7 @@ function expiryOf(body: Record<string, unknown>): number | null {
 }
 
 export function createMessaging(deps: MessagingDeps): Messaging {
-  const { db, config, events, workspaces, activity, outbound, canCommunicate, metrics, log, liveness } = deps;
+  const { db, config, events, workspaces, activity, outbound, canCommunicate, log, liveness, clock } = deps;
   const usage = createBatcher<store.CallFigures, null>({
     name: 'token usage',
     flush: async (figures) => {
@@ -107,9 +112,9 @@ export function createMessaging(deps: MessagingDeps): Messaging {
     activity,
     outbound,
     canCommunicate,
-    metrics,
     log,
     liveness,
+    findAddress: (id) => store.findAddress(db.kysely, id),
     enqueue: ({ target, caller, normalized, bodyHash }) =>
       store.enqueue(db.kysely, {
         workspaceId: target.id,
@@ -137,7 +142,7 @@ export function createMessaging(deps: MessagingDeps): Messaging {
   });
   const queue = createQueue({ db, events, activity, log, run: proxy.run, onOutcome: deps.onQueueOutcome });
 
-  // A target that came online or finished a turn has room: what waits for it goes out now, not with the next beat.
+  // A target that came online has room: what waits for it goes out now, not with the next beat.
   const unsubscribe = events.subscribe((frame) => {
     if (frame.event === 'WORKSPACE_ONLINE') queue.drain(frame.workspace_id);
   });
@@ -146,7 +151,9 @@ export function createMessaging(deps: MessagingDeps): Messaging {
     proxy: proxy.run,
     drain: queue.drain,
     drainNow: queue.drainNow,
+    findFinished: (delegations) => store.findFinished(db.kysely, delegations),
     async noteActive(workspaceId, messageIds) {
+      await activity.noteActive(workspaceId, messageIds);
       for (const receipt of await store.markInjected(db.kysely, workspaceId, messageIds)) {
         events.broadcast({
           event: 'RECEIPT_UPDATED',
@@ -160,14 +167,17 @@ export function createMessaging(deps: MessagingDeps): Messaging {
       }
     },
     dropFor: queue.dropFor,
-    loops: queue.loops,
+    loops: createQueueLoops({ db, queue, clock }),
     async close() {
       unsubscribe();
-      queue.close();
+      await proxy.stop(0);
+      await queue.close();
       while (background.size > 0) await Promise.allSettled([...background]);
     },
-    mount: (app, authorize) => mountMessagingRoutes(app, authorize, { db, proxy, queue }),
+    mount(app, authorize) {
+      // Callers are still connected here, so those whose turn outlasts the grace learn that their message is stored.
+      app.addHook('preClose', () => proxy.stop(STOP_GRACE_MS));
+      mountMessagingRoutes(app, authorize, { db, proxy, queue });
+    },
   };
 }
-
-export const replyText = (reply: unknown): string => extractText(resultOf(reply));

@@ -3,24 +3,22 @@
 
 import type { Transaction } from 'kysely';
 import { sql } from 'kysely';
-import type { Activity } from '../activity/index.ts';
+import type { Activity, NewActivity } from '../activity/index.ts';
 import type { Events } from '../events/index.ts';
-import type { Database, Tables } from '../platform/db/index.ts';
+import { type Database, json, type Tables } from '../platform/db/index.ts';
 import { PlatformError } from '../platform/errors.ts';
 import { applyTransition } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
-import type { Loop } from '../platform/loops.ts';
+import type { ProxyOutcome } from './call.ts';
 import { type QueueRow, type QueueTransition, queueLifecycle } from './lifecycle.ts';
 import { describeFailure } from './outcome.ts';
-import type { A2aProxy, ProxyOutcome } from './proxy.ts';
-import { extractText, extractToolTrace, resultOf } from './reply.ts';
+import type { A2aProxy } from './proxy.ts';
+import { extractText, extractToolTrace, parseReply, resultOf } from './reply.ts';
 import * as store from './store.ts';
 
-const MOST_ATTEMPTS = 5;
+export const MOST_ATTEMPTS = 5;
 const BUSY_DELAY_SECONDS = 30;
 const MOST_DELAY_SECONDS = 300;
-const SWEEP_BATCH = 100;
-const RECOVER_AFTER_BOOT_MS = 60_000;
 
 export type QueueOutcome =
   | { kind: 'completed'; text: string; reply: unknown }
@@ -36,23 +34,25 @@ export interface QueueDeps {
 }
 
 export function createQueue({ db, events, activity, log, run, onOutcome }: QueueDeps) {
-  const draining = new Set<string>();
-  const again = new Set<string>();
+  const claiming = new Set<string>();
+  const claimAgain = new Set<string>();
   const openLeases = new Set<string>();
+  /** Deliveries under way, by workspace. */
+  const deliveries = new Map<string, Set<Promise<unknown>>>();
   let asked = new Set<string>();
-  let asking = false;
+  let asking: Promise<void> | null = null;
   let closed = false;
-  const bootedAt = Date.now();
+
+  const holding = (leaseToken: string | null) =>
+    leaseToken === null ? {} : { guard: sql`lease_token = ${leaseToken}::uuid` };
 
   async function move(
     event: QueueTransition,
-    id: string,
+    item: { id: string; lease_token: string | null },
     patch: Record<string, unknown>,
-    leaseToken: string | null = null,
   ): Promise<QueueRow | null> {
-    const guard = leaseToken === null ? undefined : sql`lease_token = ${leaseToken}`;
     return await db.tx((trx) =>
-      applyTransition(trx, events.append, queueLifecycle, event, id, { patch, ...(guard ? { guard } : {}) }),
+      applyTransition(trx, events.append, queueLifecycle, event, item.id, { patch, ...holding(item.lease_token) }),
     );
   }
 
@@ -74,10 +74,9 @@ export function createQueue({ db, events, activity, log, run, onOutcome }: Queue
     }
   }
 
-  /** The final row of a queued message, and for a person the reply itself. */
-  async function logFinal(item: QueueRow, reply: unknown, error: string | null): Promise<void> {
-    const duration = Date.now() - (item.dispatched_at ?? item.enqueued_at).getTime();
-    const stored = await activity.log({
+  /** A queued message's one activity row, and for a person the reply itself. */
+  function finalRow(item: QueueRow, reply: unknown, error: string | null): NewActivity {
+    return {
       workspaceId: item.workspace_id,
       type: 'a2a_receive',
       sourceId: item.caller_id,
@@ -89,91 +88,116 @@ export function createQueue({ db, events, activity, log, run, onOutcome }: Queue
       requestBody: item.body,
       responseBody: reply,
       toolTrace: extractToolTrace(reply),
-      durationMs: duration,
+      durationMs: Date.now() - (item.dispatched_at ?? item.enqueued_at).getTime(),
       status: error ? 'error' : 'ok',
       errorDetail: error,
+    };
+  }
+
+  /** The final state and its row are one commit, so that no answered message is missing in the history. */
+  async function finish(
+    event: 'complete' | 'fail',
+    item: QueueRow,
+    patch: Record<string, unknown>,
+    entry: NewActivity,
+  ): Promise<{ row: QueueRow; activityId: string } | null> {
+    const done = await db.tx(async (trx) => {
+      const row = await applyTransition(trx, events.append, queueLifecycle, event, item.id, {
+        patch: { completed_at: sql`now()`, ...patch },
+        ...holding(item.lease_token),
+      });
+      return row ? { row, stored: await activity.logIn(trx, entry) } : null;
     });
-    if (item.caller_id !== null || item.origin !== null || error) return;
-    events.broadcast({
-      event: 'A2A_RESPONSE',
-      workspace_id: item.workspace_id,
-      payload: {
-        response_body: reply,
-        method: item.method,
-        duration_ms: duration,
-        message_id: item.idempotency_key,
-        activity_id: stored.id,
-        queue_id: item.id,
-      },
-    });
+    if (!done) return null;
+    activity.announce(entry, done.stored);
+    return { row: done.row, activityId: done.stored.id };
   }
 
   async function complete(item: QueueRow, reply: unknown): Promise<void> {
-    const done = await move(
+    const text = extractText(resultOf(reply));
+    const entry = finalRow(item, reply, null);
+    const done = await finish(
       'complete',
-      item.id,
+      item,
       {
-        completed_at: new Date(),
-        answered_at: new Date(),
+        answered_at: sql`now()`,
         injected_at: sql`coalesce(injected_at, now())`,
         last_error: null,
+        response_body: json({ text }),
       },
-      item.lease_token,
+      entry,
     );
     if (!done)
       return log.warn(
         { queue_id: item.id },
         'a message was answered after its lease had passed on; the later holder decides',
       );
-    await logFinal(item, reply, null);
+    if (item.caller_id === null && item.origin === null) {
+      events.broadcast({
+        event: 'A2A_RESPONSE',
+        workspace_id: item.workspace_id,
+        payload: {
+          response_body: reply,
+          method: item.method,
+          duration_ms: entry.durationMs ?? 0,
+          message_id: item.idempotency_key,
+          activity_id: done.activityId,
+          queue_id: item.id,
+        },
+      });
+    }
     events.broadcast({
       event: 'RECEIPT_UPDATED',
       workspace_id: item.workspace_id,
-      payload: { message_id: item.idempotency_key, queue_id: item.id, answered_at: new Date().toISOString() },
+      payload: {
+        message_id: item.idempotency_key,
+        queue_id: item.id,
+        activity_id: done.activityId,
+        answered_at: done.row.answered_at?.toISOString() ?? new Date().toISOString(),
+      },
     });
-    await tellOutcome(done, { kind: 'completed', text: extractText(resultOf(reply)), reply });
+    await tellOutcome(done.row, { kind: 'completed', text, reply });
   }
 
   async function retryLater(item: QueueRow, error: string, seconds: number, refund: boolean): Promise<void> {
-    await move(
-      'retry',
-      item.id,
-      {
-        last_error: error,
-        next_attempt_at: new Date(Date.now() + seconds * 1000),
-        lease_token: null,
-        lease_until: null,
-        ...(refund ? { attempts: sql`attempts - 1` } : {}),
-      },
-      item.lease_token,
-    );
+    await move('retry', item, {
+      last_error: error,
+      next_attempt_at: sql`now() + make_interval(secs => ${seconds})`,
+      lease_token: null,
+      lease_until: null,
+      ...(refund ? { attempts: sql`attempts - 1` } : {}),
+    });
   }
 
   async function giveUp(item: QueueRow, error: string): Promise<void> {
-    const failed = await move('fail', item.id, { last_error: error, completed_at: new Date() }, item.lease_token);
-    if (!failed) return;
-    await logFinal(item, null, error);
-    await tellOutcome(failed, { kind: 'failed', error });
+    const failed = await finish('fail', item, { last_error: error }, finalRow(item, null, error));
+    if (failed) await tellOutcome(failed.row, { kind: 'failed', error });
   }
 
-  async function settle(item: QueueRow, outcome: ProxyOutcome): Promise<void> {
+  /** @returns whether the target may take another message now. */
+  async function settle(item: QueueRow, outcome: ProxyOutcome): Promise<boolean> {
     switch (outcome.kind) {
       case 'answered':
-        return await complete(item, JSON.parse(outcome.body.toString('utf8') || 'null'));
+        await complete(item, parseReply(outcome.body));
+        return true;
       case 'streamed':
-        return await complete(item, { jsonrpc: '2.0', result: outcome.result });
+        await complete(item, { jsonrpc: '2.0', result: outcome.result });
+        return true;
       case 'inbox':
-        return await complete(item, outcome.body);
+        await complete(item, outcome.body);
+        return true;
       case 'busy':
-        return await retryLater(item, 'the target was busy again', BUSY_DELAY_SECONDS, true);
       case 'queued':
-        return await retryLater(item, 'queued again', BUSY_DELAY_SECONDS, true);
+        await retryLater(item, 'the target was busy again', BUSY_DELAY_SECONDS, true);
+        return false;
       case 'rejected':
-        return await giveUp(item, 'the message has no readable parts');
+        await giveUp(item, 'the message has no readable parts');
+        return true;
       case 'failed': {
         const error = describeFailure(outcome.error);
-        if (item.attempts >= MOST_ATTEMPTS) return await giveUp(item, error);
-        return await retryLater(item, error, Math.min(5 * 2 ** item.attempts, MOST_DELAY_SECONDS), false);
+        if (item.attempts >= MOST_ATTEMPTS) await giveUp(item, error);
+        else await retryLater(item, error, Math.min(5 * 2 ** item.attempts, MOST_DELAY_SECONDS), false);
+        return false;
       }
     }
   }
@@ -193,26 +217,41 @@ export function createQueue({ db, events, activity, log, run, onOutcome }: Queue
         if (error instanceof PlatformError) return { kind: 'failed', error, normalized: null };
         throw error;
       });
-      await settle(item, outcome);
+      if (await settle(item, outcome)) drain(item.workspace_id);
     } finally {
       openLeases.delete(token);
     }
   }
 
-  /** One message after another until the target is full or nothing waits. */
-  async function drainOne(workspaceId: string): Promise<void> {
-    if (draining.has(workspaceId)) return void again.add(workspaceId);
-    draining.add(workspaceId);
+  function beginDelivery(item: QueueRow): void {
+    const { workspace_id: workspaceId } = item;
+    const open = deliveries.get(workspaceId) ?? new Set();
+    deliveries.set(workspaceId, open);
+    const delivery = deliver(item)
+      .catch((error: unknown) =>
+        log.error({ err: error, queue_id: item.id }, 'a delivery broke off; the message is free when its lease ends'),
+      )
+      .finally(() => {
+        open.delete(delivery);
+        if (open.size === 0) deliveries.delete(workspaceId);
+      });
+    open.add(delivery);
+  }
+
+  /** Claims as much as the target has room for; the deliveries go on by themselves. */
+  async function claimAll(workspaceId: string): Promise<void> {
+    if (claiming.has(workspaceId)) return void claimAgain.add(workspaceId);
+    claiming.add(workspaceId);
     try {
       for (;;) {
-        again.delete(workspaceId);
+        claimAgain.delete(workspaceId);
         const item = closed ? null : await claim(workspaceId);
-        if (item) await deliver(item);
-        else if (!again.has(workspaceId)) return;
+        if (item) beginDelivery(item);
+        else if (!claimAgain.has(workspaceId)) return;
       }
     } finally {
-      draining.delete(workspaceId);
-      again.delete(workspaceId);
+      claiming.delete(workspaceId);
+      claimAgain.delete(workspaceId);
     }
   }
 
@@ -220,28 +259,35 @@ export function createQueue({ db, events, activity, log, run, onOutcome }: Queue
     while (asked.size > 0 && !closed) {
       const ids = [...asked];
       asked = new Set();
-      for (const id of await store.listWaiting(db.kysely, ids))
-        drainOne(id).catch((error: unknown) =>
-          log.error({ err: error, workspace_id: id }, 'a queue could not be drained; the sweep repeats it'),
-        );
+      const waiting = await store.listWaiting(db.kysely, ids);
+      await Promise.all(
+        waiting.map((id) =>
+          claimAll(id).catch((error: unknown) =>
+            log.error({ err: error, workspace_id: id }, 'a queue could not be drained; the sweep repeats it'),
+          ),
+        ),
+      );
     }
   }
 
-  /** Detached. Requests of the same moment cost one query. */
-  function drain(workspaceId: string): void {
-    if (closed) return;
-    if (draining.has(workspaceId)) return void again.add(workspaceId);
-    asked.add(workspaceId);
-    if (asking) return;
-    asking = true;
-    Promise.resolve()
+  function answerSoon(): void {
+    asking ??= Promise.resolve()
       .then(answerAsked)
       .catch((error: unknown) =>
         log.error({ err: error }, 'waiting messages could not be looked up; the sweep repeats it'),
       )
       .finally(() => {
-        asking = false;
+        asking = null;
+        // Somebody may have asked after the last look and before this line.
+        if (asked.size > 0 && !closed) answerSoon();
       });
+  }
+
+  /** Detached. Requests of the same moment cost one query. */
+  function drain(workspaceId: string): void {
+    if (closed) return;
+    asked.add(workspaceId);
+    answerSoon();
   }
 
   async function dropIn(trx: Transaction<Tables>, ids: string[], reason: string): Promise<QueueRow[]> {
@@ -250,7 +296,7 @@ export function createQueue({ db, events, activity, log, run, onOutcome }: Queue
       const row = await applyTransition(trx, events.append, queueLifecycle, 'drop', id, {
         patch: {
           last_error: sql`concat_ws('; ', last_error, ${reason}::text)`,
-          completed_at: new Date(),
+          completed_at: sql`now()`,
           lease_token: null,
         },
       });
@@ -259,72 +305,47 @@ export function createQueue({ db, events, activity, log, run, onOutcome }: Queue
     return dropped;
   }
 
-  async function drop(ids: string[], reason: string): Promise<number> {
-    if (ids.length === 0) return 0;
-    const dropped = await db.tx((trx) => dropIn(trx, ids, reason));
-    for (const item of dropped) await tellOutcome(item, { kind: 'dropped', error: reason });
-    return dropped.length;
-  }
-
-  const loops: Loop[] = [
-    {
-      name: 'a2a-queue-sweeper',
-      why: 'Expired messages would wait for ever, and due ones that no event announced would wait for the next beat.',
-      everyMs: 10_000,
-      timeoutMs: 20_000,
-      runs: 'one-replica',
-      async run() {
-        const expired = await drop(await store.listExpired(db.kysely, SWEEP_BATCH), 'expired');
-        const due = await store.listDue(db.kysely, SWEEP_BATCH);
-        for (const id of due) drain(id);
-        return { expired, due: due.length };
-      },
-    },
-    {
-      name: 'a2a-lease-renewal',
-      why: 'A turn that takes longer than a lease would be run twice.',
-      everyMs: 20_000,
-      timeoutMs: 10_000,
-      runs: 'every-replica',
-      run: async () => ({ renewed: openLeases.size === 0 ? 0 : await store.renewLeases(db.kysely, [...openLeases]) }),
-    },
-    {
-      name: 'a2a-lease-recovery',
-      why: 'Messages of a process that died would stay dispatched for ever.',
-      everyMs: 30_000,
-      timeoutMs: 20_000,
-      runs: 'one-replica',
-      async run() {
-        // Beats get the chance to renew what is still being worked on.
-        if (Date.now() - bootedAt < RECOVER_AFTER_BOOT_MS) return { recovered: 0 };
-        let recovered = 0;
-        for (const id of await store.listAbandoned(db.kysely, SWEEP_BATCH)) {
-          const row = await db.tx((trx) =>
-            applyTransition(trx, events.append, queueLifecycle, 'recover', id, {
-              patch: { lease_token: null, lease_until: null },
-              guard: sql`lease_until < now()`,
-            }),
-          );
-          if (!row) continue;
-          recovered += 1;
-          drain(row.workspace_id);
-        }
-        return { recovered };
-      },
-    },
-  ];
-
   return {
     drain,
-    /** For tests and callers that wait: drains until nothing may be delivered. */
-    drainNow: drainOne,
-    drop,
+    /** Drains and waits for the deliveries it began and those under way. */
+    async drainNow(workspaceId: string): Promise<void> {
+      await claimAll(workspaceId);
+      for (let open = deliveries.get(workspaceId); open; open = deliveries.get(workspaceId)) await Promise.all(open);
+    },
+    async drop(ids: string[], reason: string): Promise<number> {
+      if (ids.length === 0) return 0;
+      const dropped = await db.tx((trx) => dropIn(trx, ids, reason));
+      for (const item of dropped) await tellOutcome(item, { kind: 'dropped', error: reason });
+      return dropped.length;
+    },
+    /** In the removing transaction; the delegations of these messages end with their workspace. */
     async dropFor(trx: Transaction<Tables>, workspaceIds: string[], reason: string): Promise<void> {
       await dropIn(trx, await store.listActiveOf(trx, workspaceIds, 10_000), reason);
     },
-    loops,
-    close() {
+    renewLeases: async () => (openLeases.size === 0 ? 0 : await store.renewLeases(db.kysely, [...openLeases])),
+    /** A message whose holder died is free again, unless it has been tried often enough: it may be what kills. */
+    async recover({ id, attempts }: { id: string; attempts: number }): Promise<boolean> {
+      const guard = sql`lease_until < now()`;
+      const error = 'every process that delivered it died';
+      const row = await db.tx((trx) =>
+        attempts < MOST_ATTEMPTS
+          ? applyTransition(trx, events.append, queueLifecycle, 'recover', id, {
+              patch: { lease_token: null, lease_until: null },
+              guard,
+            })
+          : applyTransition(trx, events.append, queueLifecycle, 'fail', id, {
+              patch: { last_error: error, completed_at: sql`now()` },
+              guard,
+            }),
+      );
+      if (row?.status === 'failed') await tellOutcome(row, { kind: 'failed', error });
+      if (row?.status === 'queued') drain(row.workspace_id);
+      return row !== null;
+    },
+    async close(): Promise<void> {
       closed = true;
+      await asking;
+      await Promise.all([...deliveries.values()].flatMap((open) => [...open]));
     },
   };
 }

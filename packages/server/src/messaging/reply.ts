@@ -4,6 +4,19 @@ type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+const MOST_PLAIN_TEXT = 65_536;
+
+/** An agent's reply body as JSON; what is not JSON is kept as text. */
+export function parseReply(body: Buffer): unknown {
+  if (body.length === 0) return null;
+  const text = body.toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text.slice(0, MOST_PLAIN_TEXT);
+  }
+}
+
 /** All text parts and artifact texts, joined with newlines; parts by `kind` or `type`. */
 export function extractText(result: unknown): string {
   if (!isObject(result)) return typeof result === 'string' ? result : '';

@@ -8,7 +8,8 @@ import { type Authorize, answer, HANDLED, mount } from '../platform/http.ts';
 import { isAdmin, type Principal } from '../platform/principal.ts';
 import type { StreamSink } from './dispatch.ts';
 import type { QueueRow } from './lifecycle.ts';
-import type { A2aProxy, Caller, ProxyOutcome } from './proxy.ts';
+import type { Caller, ProxyOutcome } from './call.ts';
+import type { A2aProxy } from './proxy.ts';
 import type { Queue } from './queue.ts';
 import * as store from './store.ts';
 import { toV10Reply } from './versions/v1.ts';
@@ -17,7 +18,7 @@ import { toV10Reply } from './versions/v1.ts';
 function callerOf(principal: Principal, request: FastifyRequest): Caller {
   if (principal.kind === 'workspace') return { workspaceId: principal.workspaceId, origin: null };
   const named = request.headers['x-workspace-id'];
-  return { workspaceId: typeof named === 'string' && named !== '' ? named : null, origin: null };
+  return { workspaceId: typeof named === 'string' && named !== '' ? named.toLowerCase() : null, origin: null };
 }
 
 function timeoutOf(request: FastifyRequest): number | null {
@@ -36,6 +37,8 @@ function traceHeadersOf(request: FastifyRequest): Record<string, string> {
 /** Security headers were set on the reply by hooks; a hijacked reply must carry them itself. */
 function begin(reply: FastifyReply, status: number, headers: Record<string, string | number>): void {
   reply.hijack();
+  // The client may be gone before its answer: nothing is owed to it, and nothing may break.
+  reply.raw.on('error', () => {});
   reply.raw.writeHead(status, { ...(reply.getHeaders() as Record<string, string>), ...headers });
 }
 
@@ -45,9 +48,14 @@ function openStream(reply: FastifyReply): StreamSink {
   return {
     // A client that went away reads nothing; the turn goes on without it.
     write: (chunk) => reply.raw.destroyed || reply.raw.write(chunk),
-    onDrain: (resume) => {
-      reply.raw.once('drain', resume);
-      reply.raw.once('close', resume);
+    onDrain(resume) {
+      const goOn = () => {
+        reply.raw.off('drain', goOn);
+        reply.raw.off('close', goOn);
+        resume();
+      };
+      reply.raw.once('drain', goOn);
+      reply.raw.once('close', goOn);
     },
   };
 }

@@ -3,11 +3,13 @@
 import { randomUUID } from 'node:crypto';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Tables } from '../platform/db/index.ts';
+import type { WorkspaceFacts } from '../workspaces/index.ts';
 import type { QueueRow } from './lifecycle.ts';
 
 export type Executor = Kysely<Tables> | Transaction<Tables>;
 
 export const LEASE_SECONDS = 60;
+const OVERLOOKED_SECONDS = 30;
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 export interface NewQueueItem {
@@ -48,6 +50,37 @@ export async function enqueue(db: Executor, item: NewQueueItem): Promise<{ id: s
   return row;
 }
 
+/** Where an agent is, and nothing that a broken column elsewhere could keep from being read. */
+export async function findAddress(db: Executor, id: string): Promise<WorkspaceFacts | null> {
+  const row = await db
+    .selectFrom('workspaces')
+    .select(['id', 'name', 'status', 'runtime', 'url', 'url_source', 'platform_inbound_secret'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (!row) return null;
+  return {
+    id: row.id,
+    name: row.name,
+    status: row.status as WorkspaceFacts['status'],
+    runtime: row.runtime,
+    url: row.url,
+    urlSource: row.url_source as WorkspaceFacts['urlSource'],
+    inboundSecret: row.platform_inbound_secret,
+    deliveryMode: 'push',
+    budgetLimit: null,
+    monthlySpend: 0,
+    role: null,
+    tier: 1,
+    parentId: null,
+    protocolVersion: '0.3',
+    streaming: true,
+    activeTasks: 0,
+    maxConcurrentTasks: 1,
+    capabilities: {},
+    idleTimeoutSeconds: null,
+  };
+}
+
 /** Of these workspaces, those with a message that may be delivered now. */
 export async function listWaiting(db: Executor, workspaceIds: string[]): Promise<string[]> {
   const result = await sql<{ workspace_id: string }>`
@@ -60,21 +93,34 @@ export async function listWaiting(db: Executor, workspaceIds: string[]): Promise
   return result.rows.map((row) => row.workspace_id);
 }
 
-/** Workspaces whose waiting messages have become due, for the sweep that catches what no event announced. */
-export async function listDue(db: Executor, limit: number): Promise<string[]> {
+/**
+ * Workspaces with room and messages that have waited for half a minute: those that no event announced. Earlier they would only
+ * meet a target that is still busy, and be put off.
+ */
+export async function listOverlooked(db: Executor, limit: number): Promise<string[]> {
   const result = await sql<{ workspace_id: string }>`
     select distinct q.workspace_id from a2a_queue q join workspaces w on w.id = q.workspace_id
-    where q.status = 'queued' and (q.next_attempt_at is null or q.next_attempt_at <= now()) and w.status in ('online', 'degraded') and w.active_tasks < w.max_concurrent_tasks
+    where q.status = 'queued' and coalesce(q.next_attempt_at, q.enqueued_at + make_interval(secs => ${OVERLOOKED_SECONDS})) <= now()
+      and w.status in ('online', 'degraded') and w.active_tasks < w.max_concurrent_tasks
     limit ${limit}
   `.execute(db);
   return result.rows.map((row) => row.workspace_id);
 }
 
-/** The next message this target has room for, locked for the transaction; others skip it. */
+/**
+ * The next message this target has room for, locked for the transaction; others skip it. What was handed over but is not yet in a
+ * beat takes room too: the reported count does not know of it.
+ */
 export async function lockClaimable(trx: Transaction<Tables>, workspaceId: string): Promise<string | null> {
   const result = await sql<{ id: string }>`
-    select q.id from a2a_queue q join workspaces w on w.id = q.workspace_id
-    where q.workspace_id = ${workspaceId} and q.status = 'queued' and w.active_tasks < w.max_concurrent_tasks
+    select q.id from a2a_queue q
+    join workspaces w on w.id = q.workspace_id
+    cross join lateral (
+      select count(*) as open, count(*) filter (where d.injected_at is null) as unseen
+      from a2a_queue d where d.workspace_id = q.workspace_id and d.status = 'dispatched' and d.lease_until > now()
+    ) handed
+    where q.workspace_id = ${workspaceId} and q.status = 'queued'
+      and w.active_tasks + handed.unseen < w.max_concurrent_tasks and handed.open < w.max_concurrent_tasks
       and (q.next_attempt_at is null or q.next_attempt_at <= now()) and (q.expires_at is null or q.expires_at > now())
     order by q.priority desc, q.enqueued_at for update of q skip locked limit 1
   `.execute(trx);
@@ -108,13 +154,15 @@ export async function listExpired(db: Executor, limit: number): Promise<string[]
   return result.rows.map((row) => row.id);
 }
 
-export async function listAbandoned(db: Executor, limit: number): Promise<string[]> {
+/** Messages of a process that died, with how often they were tried. */
+export async function listAbandoned(db: Executor, limit: number): Promise<{ id: string; attempts: number }[]> {
   const result = await sql<{
     id: string;
-  }>`select id from a2a_queue where status = 'dispatched' and lease_until < now() order by lease_until limit ${limit}`.execute(
+    attempts: number;
+  }>`select id, attempts from a2a_queue where status = 'dispatched' and lease_until < now() order by lease_until limit ${limit}`.execute(
     db,
   );
-  return result.rows.map((row) => row.id);
+  return result.rows;
 }
 
 export async function listStale(
@@ -168,6 +216,24 @@ export async function findDelegationReply(db: Executor, callerId: string, delega
     order by seq desc limit 1
   `.execute(db);
   return result.rows[0]?.response_body;
+}
+
+export interface FinishedMessage {
+  delegationId: string;
+  status: 'completed' | 'failed' | 'dropped';
+  text: string;
+  error: string | null;
+}
+
+/** Delegations' messages carry the delegation's id as their own. */
+export async function findFinished(db: Executor, delegationIds: string[]): Promise<FinishedMessage[]> {
+  const result = await sql<FinishedMessage>`
+    select distinct on (q.idempotency_key) q.idempotency_key as "delegationId", q.status, coalesce(q.response_body ->> 'text', '') as text, q.last_error as error
+    from a2a_queue q join delegations d on d.delegation_id = q.idempotency_key and d.callee_id = q.workspace_id and d.caller_id = q.caller_id
+    where d.delegation_id = any(${delegationIds}::text[]) and q.status in ('completed', 'failed', 'dropped')
+    order by q.idempotency_key, q.completed_at desc
+  `.execute(db);
+  return result.rows;
 }
 
 export interface CallFigures {

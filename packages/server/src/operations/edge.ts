@@ -7,10 +7,12 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Auth } from '../auth/index.ts';
 import type { Config } from '../config.ts';
+import { PlatformError } from '../platform/errors.ts';
 
 const YEAR_SECONDS = 31_536_000;
 const AUTHENTICATED_FOR_MS = 300_000;
 const MOST_REMEMBERED = 50_000;
+const WINDOW_MS = 60_000;
 const UNLIMITED = new Set(['/health', '/metrics']);
 
 /** A bearer that authenticated lately has a bucket of its own: all agents of one machine share an address. */
@@ -57,7 +59,8 @@ export async function installEdge(app: FastifyInstance, config: Config, auth: Au
       },
     },
   });
-  app.addHook('onSend', async (_request, reply) => {
+  // With the others at the start, so that a reply that is streamed past Fastify carries it as well.
+  app.addHook('onRequest', async (_request, reply) => {
     reply.header('permissions-policy', 'camera=(), microphone=(), geolocation=()');
   });
   await app.register(cors, {
@@ -65,27 +68,31 @@ export async function installEdge(app: FastifyInstance, config: Config, auth: Au
     credentials: true,
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
     allowedHeaders: ['Origin', 'Content-Type', 'X-Workspace-ID', 'Authorization'],
-    // Requests without an Origin are no browser's cross-site requests.
+    exposedHeaders: ['Retry-After', 'X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset'],
     strictPreflight: false,
   });
-  if (config.rateLimit === 0) {
-    app.addHook('onSend', async (_request, reply) => void reply.header('x-ratelimit-limit', 'unlimited'));
+  await limitRate(app, config.rateLimit, auth);
+}
+
+/** Counts before anyone is authenticated, so that guessing credentials is limited too. */
+async function limitRate(app: FastifyInstance, perMinute: number, auth: Auth): Promise<void> {
+  if (perMinute === 0) {
+    app.addHook('onRequest', async (_request, reply) => void reply.header('x-ratelimit-limit', 'unlimited'));
     return;
   }
   const buckets = createBuckets(auth.bearerOf);
   await app.register(rateLimit, {
-    max: config.rateLimit,
-    timeWindow: 60_000,
+    global: false,
+    max: perMinute,
+    timeWindow: WINDOW_MS,
+    cache: MOST_REMEMBERED,
     keyGenerator: (request) => buckets.keyFor(request),
     allowList: (request) => UNLIMITED.has(request.url.split('?')[0] ?? ''),
     errorResponseBuilder: (_request, { ttl }) =>
-      ({
-        statusCode: 429,
-        error: 'too many requests',
-        code: 'rate_limited',
-        retry_after: Math.ceil(ttl / 1000),
-      }) as never,
+      new PlatformError('rate_limited', 'too many requests', { retry_after: Math.ceil(ttl / 1000) }),
   });
+  // As a hook of the whole instance: the plugin's own route hooks would run after the route's authentication.
+  app.addHook('onRequest', app.rateLimit());
   app.addHook('preHandler', async (request) => {
     if (request.principal && request.principal.kind !== 'anonymous') buckets.remember(request);
   });

@@ -72,7 +72,9 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown, whole:
   throw invalid(field, missing ? 'is required' : (issue?.message ?? 'is not valid'));
 }
 
-function parseParams(route: Route, raw: Record<string, string>): Record<string, string> {
+/** Ids are lower case from here on: they are compared with tokens and are the keys of caches. */
+function parseParams(route: Route, given: Record<string, string>): Record<string, string> {
+  const raw = given.id === undefined ? given : { ...given, id: given.id.toLowerCase() };
   if (raw.id !== undefined && !uuid.safeParse(raw.id).success && route.path !== '/workspaces/:id/a2a/queue/:queueId') {
     throw new PlatformError('invalid_workspace_id', 'invalid workspace id', { field: 'id' });
   }
@@ -195,6 +197,8 @@ function mountRoute(app: FastifyInstance, route: Route, handler: Handler<Route>,
   app.route({
     method: route.method,
     url: route.path,
+    // A HEAD of a stream would hold a connection open and never carry a byte.
+    exposeHeadRoute: route.transport !== 'sse',
     bodyLimit: route.bodyLimit ?? JSON_BODY_LIMIT,
     config: { rawBody: route.rawBody ?? false, maxBytes: route.bodyLimit ?? JSON_BODY_LIMIT },
     onRequest: async (request) => {
@@ -235,6 +239,7 @@ export function mountSocket<R extends Route>(
   app.route({
     method: 'GET',
     url: route.path,
+    exposeHeadRoute: false,
     preValidation: async (request) => {
       request.principal = await authorize(request, route, {});
       check({ principal: request.principal, request });

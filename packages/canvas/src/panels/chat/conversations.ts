@@ -50,8 +50,10 @@ export async function loadConversation(id: string): Promise<void> {
 
 /** Keeps every conversation that was opened up to date. */
 onEvent((frame) => {
-  if (frame.event === 'RESYNC_REQUIRED') return void Promise.all(Object.keys(useStore.getState()).map(loadConversation));
-  if (useStore.getState()[frame.workspace_id]) change(frame.workspace_id, (conversation) => model.applyEvent(conversation, frame));
+  if (frame.event === 'RESYNC_REQUIRED')
+    return void Promise.all(Object.keys(useStore.getState()).map(loadConversation));
+  if (useStore.getState()[frame.workspace_id])
+    change(frame.workspace_id, (conversation) => model.applyEvent(conversation, frame));
 });
 
 function streams(id: string): boolean {
@@ -70,7 +72,11 @@ async function readStream(response: Response, onFrame: (frame: unknown) => void)
     const frames = pending.split(/\r?\n\r?\n/);
     pending = frames.pop() ?? '';
     for (const text of frames) {
-      const data = text.split(/\r?\n/).filter((line) => line.startsWith('data:')).map((line) => line.slice(5).trim()).join('\n');
+      const data = text
+        .split(/\r?\n/)
+        .filter((line) => line.startsWith('data:'))
+        .map((line) => line.slice(5).trim())
+        .join('\n');
       if (data) onFrame(JSON.parse(data));
     }
   }
@@ -79,17 +85,40 @@ async function readStream(response: Response, onFrame: (frame: unknown) => void)
 async function settleResponse(id: string, key: string, response: Response): Promise<void> {
   const now = () => new Date().toISOString();
   if ((response.headers.get('content-type') ?? '').includes('text/event-stream')) {
-    await readStream(response, (frame) => change(id, (conversation) => model.applyFrame(conversation, key, frame, now())));
+    await readStream(response, (frame) =>
+      change(id, (conversation) => model.applyFrame(conversation, key, frame, now())),
+    );
     const turn = slice(id).conversation.turns.find((one) => one.key === key);
-    if (turn?.state.is === 'streaming') change(id, (conversation) => model.setTurnState(conversation, key, { is: 'open', why: 'The stream ended early. The agent may still be working.' }));
+    if (turn?.state.is === 'streaming')
+      change(id, (conversation) =>
+        model.setTurnState(conversation, key, {
+          is: 'open',
+          why: 'The stream ended early. The agent may still be working.',
+        }),
+      );
     return;
   }
   const body = (await response.json()) as Record<string, unknown>;
-  if (response.status === 202 && body.queued) return change(id, (conversation) => model.setTurnState(conversation, key, { is: 'queued', queueId: String(body.queue_id), place: Number(body.queue_depth) }));
-  if (body.status === 'queued' && body.delivery_mode === 'poll') return change(id, (conversation) => model.setTurnState(conversation, key, { is: 'inbox', injectedAt: null, answeredAt: null }));
+  if (response.status === 202 && body.queued)
+    return change(id, (conversation) =>
+      model.setTurnState(conversation, key, {
+        is: 'queued',
+        queueId: String(body.queue_id),
+        place: Number(body.queue_depth),
+      }),
+    );
+  if (body.status === 'queued' && body.delivery_mode === 'poll')
+    return change(id, (conversation) =>
+      model.setTurnState(conversation, key, { is: 'inbox', injectedAt: null, answeredAt: null }),
+    );
   const rpcError = body.error as { message?: string } | undefined;
-  if (rpcError) return change(id, (conversation) => model.setTurnState(conversation, key, model.explainFailure(rpcError.message ?? '')));
-  const result = body.result as { metadata?: { tool_trace?: unknown }; status?: { message?: { metadata?: { tool_trace?: unknown } } } } | undefined;
+  if (rpcError)
+    return change(id, (conversation) =>
+      model.setTurnState(conversation, key, model.explainFailure(rpcError.message ?? '')),
+    );
+  const result = body.result as
+    | { metadata?: { tool_trace?: unknown }; status?: { message?: { metadata?: { tool_trace?: unknown } } } }
+    | undefined;
   const trace = result?.metadata?.tool_trace ?? result?.status?.message?.metadata?.tool_trace;
   const reply = model.readReply(body, now(), null, trace);
   if (reply) change(id, (conversation) => model.answerTurn(conversation, key, reply));
@@ -100,27 +129,48 @@ async function settleError(id: string, key: string, text: string, error: unknown
   const failure = error instanceof ApiError ? error : null;
   if (failure && (failure.body.restarting || failure.body.waking) && mayRetry) {
     const seconds = failure.retryAfterSeconds ?? 15;
-    change(id, (conversation) => model.setTurnState(conversation, key, { is: 'retrying', at: Date.now() + seconds * 1000, why: failure.body.waking ? 'Waking up' : 'Restarting' }));
+    change(id, (conversation) =>
+      model.setTurnState(conversation, key, {
+        is: 'retrying',
+        at: Date.now() + seconds * 1000,
+        why: failure.body.waking ? 'Waking up' : 'Restarting',
+      }),
+    );
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
     const turn = slice(id).conversation.turns.find((one) => one.key === key);
     if (turn?.state.is === 'retrying') await deliver(id, key, text, false);
     return;
   }
   if (failure?.code === 'timeout' || failure?.code === 'network' || !failure) {
-    return change(id, (conversation) => model.setTurnState(conversation, key, { is: 'open', why: 'No answer yet. The agent may still be working.' }));
+    return change(id, (conversation) =>
+      model.setTurnState(conversation, key, { is: 'open', why: 'No answer yet. The agent may still be working.' }),
+    );
   }
   if (failure.status === 404 || failure.status === 410) dropWorkspace(id);
-  change(id, (conversation) => model.setTurnState(conversation, key, model.explainFailure(failure.message, failure.status)));
+  change(id, (conversation) =>
+    model.setTurnState(conversation, key, model.explainFailure(failure.message, failure.status)),
+  );
 }
 
 async function deliver(id: string, key: string, text: string, mayRetry = true): Promise<void> {
   const streaming = streams(id);
-  const history = model.toHistory({ ...slice(id).conversation, turns: slice(id).conversation.turns.filter((turn) => turn.key !== key) });
+  const history = model.toHistory({
+    ...slice(id).conversation,
+    turns: slice(id).conversation.turns.filter((turn) => turn.key !== key),
+  });
   try {
     const response = await api.raw('POST', `/workspaces/${encodeURIComponent(id)}/a2a`, {
-      headers: { 'content-type': 'application/json', ...(streaming ? { accept: 'text/event-stream, application/json' } : {}) },
+      headers: {
+        'content-type': 'application/json',
+        ...(streaming ? { accept: 'text/event-stream, application/json' } : {}),
+      },
       timeoutMs: streaming ? 1_800_000 : SEND_TIMEOUT_MS,
-      body: JSON.stringify({ jsonrpc: '2.0', id: key, method: streaming ? 'message/stream' : 'message/send', params: { message: { role: 'user', messageId: key, parts: [{ kind: 'text', text }] }, metadata: { history } } }),
+      body: JSON.stringify({
+        jsonrpc: '2.0',
+        id: key,
+        method: streaming ? 'message/stream' : 'message/send',
+        params: { message: { role: 'user', messageId: key, parts: [{ kind: 'text', text }] }, metadata: { history } },
+      }),
     });
     if (!response.ok) throw await readError(response);
     await settleResponse(id, key, response);
@@ -145,6 +195,9 @@ export function resendMessage(id: string, key: string): void {
 }
 
 export async function stopTurn(id: string, taskId: string): Promise<void> {
-  const response = await api.raw('POST', `/workspaces/${encodeURIComponent(id)}/a2a`, { headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jsonrpc: '2.0', id: crypto.randomUUID(), method: 'tasks/cancel', params: { id: taskId } }) });
+  const response = await api.raw('POST', `/workspaces/${encodeURIComponent(id)}/a2a`, {
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: crypto.randomUUID(), method: 'tasks/cancel', params: { id: taskId } }),
+  });
   if (!response.ok) throw await readError(response);
 }

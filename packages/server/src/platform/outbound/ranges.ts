@@ -37,6 +37,13 @@ const RULES: readonly RangeRule[] = [
   { range: '240.0.0.0/4', allowedIn: [] },
   { range: '64:ff9b::/96', allowedIn: [] },
   { range: '2002::/16', allowedIn: [] },
+  // Beyond the chapter's table: forms that carry an IPv4 address inside, and ranges no agent can live in.
+  { range: '::/96', allowedIn: [] },
+  { range: '::ffff:0:0:0/96', allowedIn: [] },
+  { range: '64:ff9b:1::/48', allowedIn: [] },
+  { range: '2001::/32', allowedIn: [] },
+  { range: 'fec0::/10', allowedIn: [] },
+  { range: '100::/64', allowedIn: [] },
 ];
 
 const PARSED = RULES.map((rule) => ({ ...rule, cidr: ipaddr.parseCIDR(rule.range) }));

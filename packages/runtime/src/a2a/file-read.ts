@@ -1,0 +1,124 @@
+// Reads one file for the platform (chapter 40 §12): only below the four wire roots, never through a link, never a credential.
+
+import { createReadStream, type Stats } from 'node:fs';
+import { lstat, realpath } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { basename, dirname, extname, join, posix, sep } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { RuntimeEnvironment } from '../environment.ts';
+
+const TYPES: Record<string, string> = {
+  '.csv': 'text/csv',
+  '.gif': 'image/gif',
+  '.html': 'text/html',
+  '.jpeg': 'image/jpeg',
+  '.jpg': 'image/jpeg',
+  '.json': 'application/json',
+  '.md': 'text/markdown',
+  '.mp3': 'audio/mpeg',
+  '.mp4': 'video/mp4',
+  '.pdf': 'application/pdf',
+  '.png': 'image/png',
+  '.svg': 'image/svg+xml',
+  '.txt': 'text/plain',
+  '.webp': 'image/webp',
+  '.yaml': 'application/yaml',
+  '.yml': 'application/yaml',
+  '.zip': 'application/zip',
+};
+
+export const typeOf = (name: string): string => TYPES[extname(name).toLowerCase()] ?? 'application/octet-stream';
+
+/** Credentials and bookkeeping of chapter 40 §4. */
+const SECRET_FILES = new Set([
+  '.auth_token',
+  '.platform_inbound_secret',
+  '.inbox_cursor',
+  '.delegations_seen.json',
+  '.initial_prompt_done',
+  '.agent_snapshot.json',
+]);
+
+export class FileRefusal extends Error {
+  readonly status: number;
+  readonly code: string;
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** Wire name of a root → where it lies on disk. */
+export type Roots = Readonly<Record<string, string>>;
+
+export const rootsOf = (env: Pick<RuntimeEnvironment, 'workspaceRoot' | 'configDir' | 'pluginsDir' | 'homeDir'>): Roots => ({
+  '/workspace': env.workspaceRoot,
+  '/configs': env.configDir,
+  '/plugins': env.pluginsDir,
+  '/home': env.homeDir,
+});
+
+const refuse = (message: string) => new FileRefusal(400, 'invalid_path', message);
+const isMissing = (error: unknown) => ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+/**
+ * @param path as on the wire: absolute and canonical.
+ * @throws FileRefusal
+ */
+export async function resolveFile(path: string, roots: Roots): Promise<{ path: string; stats: Stats }> {
+  if (!path.startsWith('/') || path.includes('\0')) throw refuse('path must be absolute');
+  if (path.includes('//') || path.split('/').includes('..') || posix.normalize(path) !== path) throw refuse('path must be canonical');
+  const root = Object.keys(roots).find((name) => path.startsWith(`${name}/`) && path.length > name.length + 1);
+  if (!root) throw refuse(`path must be a file below ${Object.keys(roots).join(', ')}`);
+  if (SECRET_FILES.has(basename(path))) throw new FileRefusal(403, 'forbidden_path', 'credentials are never handed out');
+  const onDisk = join(roots[root] as string, path.slice(root.length));
+  try {
+    const stats = await lstat(onDisk);
+    const realRoot = await realpath(roots[root] as string);
+    const realParent = await realpath(dirname(onDisk));
+    const inside = realParent === realRoot || realParent.startsWith(realRoot + sep);
+    if (!inside || !stats.isFile()) throw new FileRefusal(403, 'forbidden_path', 'only regular files below the root are handed out');
+    return { path: join(realParent, basename(onDisk)), stats };
+  } catch (error) {
+    if (isMissing(error)) throw new FileRefusal(404, 'not_found', 'file not found');
+    throw error;
+  }
+}
+
+/** Quotes and line ends cannot break out of the header; the exact name follows in RFC 5987 form. */
+function disposition(name: string): string {
+  const plain = name.replace(/[^\x20-\x7e]/g, '_').replace(/["\\]/g, '\\$&');
+  const exact = encodeURIComponent(name).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+  return `attachment; filename="${plain}"; filename*=UTF-8''${exact}`;
+}
+
+/** One `bytes=from-to` range; null = the whole file. */
+function readRange(header: string | undefined, size: number): { from: number; to: number } | 'unsatisfiable' | null {
+  const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');
+  if (!match || (match[1] === '' && match[2] === '')) return null;
+  const from = match[1] === '' ? Math.max(0, size - Number(match[2])) : Number(match[1]);
+  const to = match[1] === '' || match[2] === '' ? size - 1 : Math.min(Number(match[2]), size - 1);
+  return from > to || from >= size ? 'unsatisfiable' : { from, to };
+}
+
+export async function sendFile(request: IncomingMessage, response: ServerResponse, wirePath: string, roots: Roots): Promise<void> {
+  const { path, stats } = await resolveFile(wirePath, roots);
+  const range = readRange(request.headers.range, stats.size);
+  if (range === 'unsatisfiable') {
+    response.writeHead(416, { 'content-range': `bytes */${stats.size}` }).end();
+    return;
+  }
+  const name = basename(wirePath);
+  const length = range ? range.to - range.from + 1 : stats.size;
+  response.writeHead(range ? 206 : 200, {
+    'content-type': typeOf(name),
+    'content-length': length,
+    'content-disposition': disposition(name),
+    'accept-ranges': 'bytes',
+    'x-content-type-options': 'nosniff',
+    ...(range ? { 'content-range': `bytes ${range.from}-${range.to}/${stats.size}` } : {}),
+  });
+  if (length === 0) return void response.end();
+  await pipeline(createReadStream(path, range ? { start: range.from, end: range.to } : { end: stats.size - 1 }), response);
+}

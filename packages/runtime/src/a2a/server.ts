@@ -1,0 +1,273 @@
+// The agent's HTTP server (chapter 40 §8): A2A over JSON-RPC in both protocol versions, the card, health, and the platform's own
+// doors. On bare node:http: the routes are few and an idle agent must stay small.
+
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { LegacyJsonRpcTransportHandler } from '@a2a-js/sdk/compat/v0_3/server';
+import { JsonRpcTransportHandler, ServerCallContext } from '@a2a-js/sdk/server';
+import type { Adapter, AdapterContext, AgentConfig, Executor } from '../adapters/adapter.ts';
+import type { Credentials } from '../credentials.ts';
+import type { RuntimeEnvironment } from '../environment.ts';
+import type { ResultsFile } from '../link/results-file.ts';
+import type { TaskCounter } from '../link/task-counter.ts';
+import type { Logger } from '../logger.ts';
+import { createPipeline } from '../turn/pipeline.ts';
+import { createTurnQueue } from '../turn/queue.ts';
+import { buildCard, buildSdkCard } from './card.ts';
+import { FileRefusal, rootsOf, sendFile } from './file-read.ts';
+import { BodyTooLarge, bearerMatches, readBody, sendEvents, sendJson } from './http.ts';
+import { readInbound } from './inbound.ts';
+import { createPushSender } from './push.ts';
+import { BUSY, CALLER, createRequestHandler } from './request-handler.ts';
+import { createTaskStore } from './tasks.ts';
+
+const MOST_BODY_BYTES = 10 * 1024 * 1024;
+const RETRY_AFTER_SECONDS = 30;
+const NATIVE_SESSION_DEPTH = 8;
+const SILENCE_MS = 25_000;
+const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]'];
+
+export interface A2aServerOptions {
+  config: AgentConfig;
+  context: AdapterContext;
+  adapter: Adapter;
+  executor: Executor;
+  credentials: Credentials;
+  taskCounter: TaskCounter;
+  resultsFile: ResultsFile;
+  environment: RuntimeEnvironment;
+  version: string;
+  log: Logger;
+  /** The advertised address; known once the port is. */
+  url: () => string;
+  /** Why every turn fails until a restart; null = nothing is wrong. */
+  wedgeReason?: () => string | null;
+  /** Longest silence of an event stream. */
+  silenceMs?: number;
+  /** Pauses before a turn is repeated on an overloaded model. */
+  retryDelaysMs?: readonly number[];
+}
+
+export interface A2aServer {
+  listen(port: number, host: string): Promise<{ port: number }>;
+  /** The executor is there: `/readyz` says so. */
+  setReady(): void;
+  card(): Record<string, unknown>;
+  /** Refuses new turns, waits for the running ones, then cancels what is left. */
+  close(graceMs: number): Promise<void>;
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<void> | void;
+
+const headerOf = (request: IncomingMessage, name: string): string | undefined => {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+};
+
+export function createA2aServer(options: A2aServerOptions): A2aServer {
+  const { config, context, adapter, credentials, taskCounter, environment, log, url } = options;
+  const capabilities = adapter.capabilities();
+  const nativeSession = capabilities.session === true;
+  const depth = environment.queueDepth ?? (nativeSession ? NATIVE_SESSION_DEPTH : 0);
+  const queue = createTurnQueue({ width: config.maxConcurrentTasks, depth });
+  const tasks = createTaskStore();
+  const roots = rootsOf(environment);
+  const startedAt = Date.now();
+  let ready = false;
+
+  const pipeline = createPipeline({
+    config,
+    executor: options.executor,
+    nativeRetry: capabilities.retry === true,
+    taskCounter,
+    resultsFile: options.resultsFile,
+    clearWedge: context.clearWedge,
+    log,
+    ...(options.retryDelaysMs ? { retryDelaysMs: options.retryDelaysMs } : {}),
+  });
+  const cardInput = () => ({ config, runtime: adapter.name(), url: url() });
+  const requestHandler = createRequestHandler({
+    card: () => buildSdkCard(cardInput()),
+    tasks,
+    queue,
+    pipeline,
+    push: createPushSender({ allowPrivate: LOOPBACK.includes(new URL(environment.platformUrl).hostname), log }),
+    nativeSession,
+  });
+  const transports = {
+    '0.3': new LegacyJsonRpcTransportHandler(requestHandler),
+    '1.0': new JsonRpcTransportHandler(requestHandler),
+  };
+
+  function sendBusy(response: ServerResponse, id: unknown): void {
+    const data = {
+      busy: true,
+      retry_after: RETRY_AFTER_SECONDS,
+      active_tasks: queue.running(),
+      queue_depth: queue.waiting(),
+      native_session: nativeSession,
+    };
+    sendJson(
+      response,
+      503,
+      { jsonrpc: '2.0', id, error: { code: -32000, message: 'the agent is busy', data } },
+      { 'retry-after': String(RETRY_AFTER_SECONDS) },
+    );
+  }
+
+  const handleRpc: Handler = async (request, response) => {
+    if (environment.requireA2aAuth && !bearerMatches(request, credentials.inboundSecret()))
+      return sendJson(response, 401, { error: 'a bearer is required', code: 'unauthorized' });
+    const inbound = readInbound(await readBody(request, MOST_BODY_BYTES), headerOf(request, 'a2a-version'));
+    if (!inbound.ok) {
+      const { id, code, message, field } = inbound;
+      return sendJson(response, 200, {
+        jsonrpc: '2.0',
+        id,
+        error: { code, message, ...(field ? { data: { field } } : {}) },
+      });
+    }
+    const { version } = inbound;
+    const id = inbound.request.id;
+    const call = new ServerCallContext({
+      requestedVersion: version,
+      state: new Map<string, unknown>([[CALLER, headerOf(request, 'x-workspace-id') || null]]),
+    });
+    const result = await transports[version].handle(inbound.request, call);
+    if (!(Symbol.asyncIterator in result)) {
+      if (call.state.get(BUSY)) return sendBusy(response, id);
+      return sendJson(response, 200, result);
+    }
+    // The first frame decides: a refusal is an ordinary reply, not a stream that breaks off.
+    const frames = result as AsyncGenerator<unknown, void, undefined>;
+    let first: IteratorResult<unknown, void>;
+    try {
+      first = await frames.next();
+    } catch (error) {
+      if (call.state.get(BUSY)) return sendBusy(response, id);
+      const mapped =
+        version === '1.0'
+          ? JsonRpcTransportHandler.mapToJSONRPCError(error)
+          : LegacyJsonRpcTransportHandler.mapToLegacyJSONRPCError(error as Error);
+      return sendJson(response, 200, { jsonrpc: '2.0', id, error: mapped });
+    }
+    await sendEvents(response, startingWith(first, frames), options.silenceMs ?? SILENCE_MS);
+  };
+
+  /** Doors of the platform: closed to everybody without the inbound secret, and while there is none. */
+  const guarded =
+    (handler: Handler): Handler =>
+    (request, response, target) => {
+      if (bearerMatches(request, credentials.inboundSecret())) return handler(request, response, target);
+      sendJson(response, 401, { error: 'the inbound secret is required', code: 'unauthorized' });
+    };
+
+  const cancelTurns: Handler = async (request, response) => {
+    const body = await readBody(request, MOST_BODY_BYTES);
+    let taskId: unknown;
+    try {
+      taskId = body === '' ? undefined : (JSON.parse(body) as { task_id?: unknown } | null)?.task_id;
+    } catch {
+      return sendJson(response, 400, { error: 'invalid JSON', code: 'invalid_json' });
+    }
+    const chosen = tasks.running().filter(({ task }) => taskId === undefined || task.id === taskId);
+    for (const entry of chosen) entry.cancel.abort(new Error('canceled'));
+    await Promise.all(chosen.map(({ done }) => done));
+    sendJson(response, 200, { canceled: chosen.map(({ task }) => task.id) });
+  };
+
+  const diagnose: Handler = (_request, response) =>
+    sendJson(response, 200, {
+      runtime_version: options.version,
+      node_version: process.version,
+      adapter: adapter.name(),
+      capabilities,
+      uptime_seconds: Math.floor((Date.now() - startedAt) / 1000),
+      queue: { width: config.maxConcurrentTasks, depth, running: queue.running(), waiting: queue.waiting() },
+      tasks: tasks.list().length,
+      wedge: options.wedgeReason?.() ?? null,
+    });
+
+  const sendCard: Handler = (_request, response) => sendJson(response, 200, buildCard(cardInput()));
+  const readFile: Handler = (request, response, target) => sendFile(request, response, target.searchParams.get('path') ?? '', roots);
+
+  const routes: Record<string, Handler> = {
+    'POST /': handleRpc,
+    'POST /a2a': handleRpc,
+    'GET /.well-known/agent-card.json': sendCard,
+    'GET /.well-known/agent.json': sendCard,
+    'GET /healthz': (_request, response) => sendJson(response, 200, { status: 'ok' }),
+    'GET /readyz': (_request, response) => sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'starting' }),
+    'GET /internal/file/read': guarded(readFile),
+    'GET /internal/diagnostics': guarded(diagnose),
+    'POST /internal/cancel': guarded(cancelTurns),
+  };
+
+  function fail(response: ServerResponse, error: unknown): void {
+    if (response.headersSent) {
+      // A reader that left in the middle is no fault of ours.
+      if (!response.destroyed) log.warn({ err: error }, 'a reply broke off');
+      response.destroy();
+    } else if (error instanceof FileRefusal) sendJson(response, error.status, { error: error.message, code: error.code });
+    else if (error instanceof BodyTooLarge)
+      sendJson(response, 413, { error: 'the body is too large', code: 'body_too_large' }, { connection: 'close' });
+    else {
+      log.error({ err: error }, 'a request failed');
+      sendJson(response, 500, { error: 'internal error', code: 'internal' });
+    }
+  }
+
+  const server = createServer(async (request, response) => {
+    try {
+      const target = new URL(request.url ?? '/', 'http://agent.local');
+      const handler = routes[`${request.method} ${target.pathname}`];
+      if (handler) await handler(request, response, target);
+      else sendJson(response, 404, { error: 'no such route', code: 'not_found' });
+    } catch (error) {
+      fail(response, error);
+    }
+  });
+  // A blocking turn may take half an hour without a byte.
+  server.requestTimeout = 0;
+  server.timeout = 0;
+  server.keepAliveTimeout = 65_000;
+
+  return {
+    listen: (port, host) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          resolve({ port: (server.address() as AddressInfo).port });
+        });
+      }),
+    setReady() {
+      ready = true;
+    },
+    card: () => buildCard(cardInput()),
+    async close(graceMs) {
+      ready = false;
+      queue.shut();
+      const running = () => Promise.all(tasks.running().map(({ done }) => done));
+      let timer: NodeJS.Timeout | undefined;
+      await Promise.race([running(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
+      clearTimeout(timer);
+      for (const entry of tasks.running()) entry.cancel.abort(new Error('the agent is stopping'));
+      await running();
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      // Replies that are being written get a moment; connections kept open for more do not.
+      setTimeout(() => server.closeAllConnections(), 500).unref();
+      await closed;
+    },
+  };
+}
+
+async function* startingWith(first: IteratorResult<unknown, void>, rest: AsyncGenerator<unknown, void, undefined>) {
+  try {
+    if (!first.done) yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return();
+  }
+}

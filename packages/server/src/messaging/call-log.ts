@@ -1,0 +1,64 @@
+// The activity row of a call, stored after its caller has the answer, and the news of it for a person's canvas (chapter 20 §1.11).
+
+import type { Activity, NewActivity } from '../activity/index.ts';
+import type { Events } from '../events/index.ts';
+import type { Logger } from '../platform/log.ts';
+import type { Attempt } from './call.ts';
+import { extractToolTrace } from './reply.ts';
+
+export interface CallLog {
+  row(attempt: Attempt, status: 'ok' | 'error', reply: unknown, errorDetail: string | null): NewActivity;
+  /** Detached. A reply to a person is also broadcast as A2A_RESPONSE with the row's id. */
+  later(attempt: Attempt, status: 'ok' | 'error', reply: unknown, errorDetail: string | null): void;
+}
+
+export function createCallLog({ activity, events, log }: { activity: Activity; events: Events; log: Logger }): CallLog {
+  function row({ call, target, normalized, startedAt }: Attempt, ...outcome: Outcome): NewActivity {
+    const [status, reply, errorDetail] = outcome;
+    return {
+      workspaceId: target.id,
+      type: 'a2a_receive',
+      sourceId: call.caller.workspaceId,
+      targetId: target.id,
+      origin: call.caller.origin,
+      messageId: normalized.messageId,
+      method: normalized.method,
+      summary: `${normalized.method} → ${target.name}`,
+      requestBody: normalized.body,
+      responseBody: reply ?? null,
+      toolTrace: extractToolTrace(reply),
+      durationMs: Math.round(performance.now() - startedAt),
+      status,
+      errorDetail,
+    };
+  }
+
+  async function store(entry: NewActivity, fromPerson: boolean): Promise<void> {
+    const stored = await activity.log(entry);
+    if (!fromPerson || entry.status !== 'ok') return;
+    events.broadcast({
+      event: 'A2A_RESPONSE',
+      workspace_id: entry.workspaceId,
+      payload: {
+        response_body: entry.responseBody,
+        method: entry.method ?? '',
+        duration_ms: entry.durationMs ?? 0,
+        message_id: entry.messageId ?? null,
+        activity_id: stored.id,
+      },
+    });
+  }
+
+  return {
+    row,
+    later(attempt, ...outcome) {
+      const { call, target } = attempt;
+      if (!call.logActivity) return;
+      store(row(attempt, ...outcome), call.caller.workspaceId === null && call.caller.origin === null).catch(
+        (error: unknown) => log.error({ err: error, workspace_id: target.id }, 'a call could not be logged'),
+      );
+    },
+  };
+}
+
+type Outcome = [status: 'ok' | 'error', reply: unknown, errorDetail: string | null];

@@ -1,0 +1,63 @@
+// What goes through the A2A pipeline and what comes out of it: the words its parts share.
+
+import type { PlatformError } from '../platform/errors.ts';
+import type { WorkspaceFacts } from '../workspaces/index.ts';
+import type { StreamSink } from './dispatch.ts';
+import type { Json, Normalized } from './normalize.ts';
+
+/** Who calls: a workspace, a person or operator (both null), or a part of the platform (`origin`). */
+export interface Caller {
+  workspaceId: string | null;
+  origin: string | null;
+}
+
+export interface ProxyCall {
+  targetId: string;
+  body: Buffer;
+  caller: Caller;
+  versionHeader?: string | undefined;
+  /** Seconds; null = no explicit deadline. */
+  timeoutSeconds?: number | null;
+  traceHeaders?: Record<string, string>;
+  /** Skips the hierarchy check: the caller is the platform itself or was checked when it was accepted. */
+  trusted?: boolean;
+  enqueueOnBusy: boolean;
+  logActivity: boolean;
+  /** Takes an event stream live; absent: it is folded into one reply. */
+  openStream?: (headers: Record<string, string>) => StreamSink;
+}
+
+export type ProxyOutcome =
+  | { kind: 'answered'; status: number; body: Buffer; normalized: Normalized }
+  | { kind: 'streamed'; result: unknown; broken: boolean; normalized: Normalized }
+  | {
+      kind: 'queued';
+      body: { queued: true; queue_id: string; queue_depth: number; message: string };
+      normalized: Normalized;
+    }
+  | {
+      kind: 'inbox';
+      body: { status: 'queued'; delivery_mode: 'poll'; method: string; activity_id: string };
+      normalized: Normalized;
+    }
+  /** The target said that it is busy, and queueing was not wanted. */
+  | { kind: 'busy'; error: PlatformError; normalized: Normalized }
+  | { kind: 'rejected'; body: Json }
+  | { kind: 'failed'; error: PlatformError; normalized: Normalized | null };
+
+/** One call on its way: who asked for what, of whom, since when. */
+export interface Attempt {
+  call: ProxyCall;
+  target: WorkspaceFacts;
+  normalized: Normalized;
+  /** `performance.now()` at the start. */
+  startedAt: number;
+}
+
+export interface Liveness {
+  check(id: string): Promise<{ running: boolean; error?: Error }>;
+  hasBackend(): boolean;
+  restart(id: string, reason: string): void;
+}
+
+export const RETRY_SECONDS = 15;

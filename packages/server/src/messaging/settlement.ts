@@ -1,0 +1,185 @@
+// What the end of a call means for its caller (chapter 20 §1.9): pass on, queue, or say why not. Every end is logged once here.
+
+import { createHash } from 'node:crypto';
+import { PlatformError } from '../platform/errors.ts';
+import type { Logger } from '../platform/log.ts';
+import type { WorkspaceFacts, Workspaces } from '../workspaces/index.ts';
+import { type Attempt, type Caller, type Liveness, type ProxyOutcome, RETRY_SECONDS } from './call.ts';
+import type { CallLog } from './call-log.ts';
+import type { DispatchResult } from './dispatch.ts';
+import type { Json, Normalized } from './normalize.ts';
+import { deadOrigin, describeAgentError } from './outcome.ts';
+import { parseReply, readBusy, type StreamFold } from './reply.ts';
+import { toV10Reply } from './versions/v1.ts';
+
+const BUSY_RETRY_SECONDS = 30;
+
+export interface EnqueueInput {
+  target: WorkspaceFacts;
+  caller: Caller;
+  normalized: Normalized;
+  bodyHash: Buffer;
+}
+
+export interface SettleInput {
+  target: WorkspaceFacts;
+  caller: Caller;
+  normalized: Normalized;
+  status: number;
+  reply: unknown;
+}
+
+export interface SettlementDeps {
+  workspaces: Workspaces;
+  liveness: Liveness;
+  callLog: CallLog;
+  log: Logger;
+  enqueue(input: EnqueueInput): Promise<{ id: string; depth: number }>;
+  /** Off the hot path: usage, last outbound, inbox delegation answers. */
+  settle(input: SettleInput): void;
+}
+
+/** What makes two messages the same: the message and its parameters, without the envelope's own id. */
+function hashBody({ id: _id, ...rest }: Json): Buffer {
+  return createHash('sha256').update(JSON.stringify(rest)).digest();
+}
+
+const restarting = () =>
+  new PlatformError(
+    'agent_restarting',
+    'workspace agent unreachable; restart triggered',
+    { restarting: true, retry_after: RETRY_SECONDS },
+    { headers: { 'retry-after': String(RETRY_SECONDS) } },
+  );
+
+const busyError = (nativeSession: boolean) =>
+  new PlatformError(
+    'agent_busy',
+    'the agent is busy',
+    { busy: true, retry_after: BUSY_RETRY_SECONDS, ...(nativeSession ? { native_session: true } : {}) },
+    { headers: { 'retry-after': String(BUSY_RETRY_SECONDS) } },
+  );
+
+export function createSettlement({ workspaces, liveness, callLog, log, enqueue, settle }: SettlementDeps) {
+  /** The agent is gone: said once, and started again. @returns false when it lives or nobody can tell. */
+  async function settleDead(target: WorkspaceFacts): Promise<boolean> {
+    if (target.runtime === 'external' || !liveness.hasBackend()) return false;
+    const { running, error } = await liveness.check(target.id);
+    if (running || error) return false;
+    await workspaces.transition('go_offline', target.id, { patch: { current_task: '', active_tasks: 0 } });
+    workspaces.forget(target.id);
+    liveness.restart(target.id, 'a call found it dead');
+    return true;
+  }
+
+  function fail(attempt: Attempt, error: PlatformError, reply: unknown = null): ProxyOutcome {
+    callLog.later(attempt, 'error', reply, error.message);
+    return { kind: 'failed', error, normalized: attempt.normalized };
+  }
+
+  async function settleBusy(attempt: Attempt, nativeSession: boolean): Promise<ProxyOutcome> {
+    const { call, target, normalized } = attempt;
+    // A native session buffers by itself: a second buffer in front of it would deliver twice.
+    if (nativeSession || target.capabilities.session === true) return fail(attempt, busyError(true));
+    if (!call.enqueueOnBusy) return { kind: 'busy', error: busyError(false), normalized };
+    try {
+      const { id, depth } = await enqueue({
+        target,
+        caller: call.caller,
+        normalized,
+        bodyHash: hashBody(normalized.body),
+      });
+      return {
+        kind: 'queued',
+        body: {
+          queued: true,
+          queue_id: id,
+          queue_depth: depth,
+          message: `${target.name} is busy; the message is stored and will be delivered`,
+        },
+        normalized,
+      };
+    } catch (error) {
+      log.error({ err: error, workspace_id: target.id }, 'a message for a busy agent could not be stored');
+      return fail(attempt, busyError(false));
+    }
+  }
+
+  async function settleReply(attempt: Attempt, status: number, body: Buffer): Promise<ProxyOutcome> {
+    const { call, target, normalized } = attempt;
+    const reply = parseReply(body);
+    if (status >= 200 && status < 300) {
+      callLog.later(attempt, 'ok', reply, null);
+      settle({ target, caller: call.caller, normalized, status, reply });
+      const convert = normalized.callerVersion === '1.0';
+      return {
+        kind: 'answered',
+        status,
+        body: convert ? Buffer.from(JSON.stringify(toV10Reply(reply))) : body,
+        normalized,
+      };
+    }
+    const { busy, nativeSession } = readBusy(reply);
+    if (status === 503 && busy) return await settleBusy(attempt, nativeSession);
+    if (deadOrigin(status) && (await settleDead(target))) return fail(attempt, restarting());
+    return fail(attempt, describeAgentError(status, reply), reply);
+  }
+
+  function settleStream(attempt: Attempt, status: number, broken: boolean, fold: StreamFold): ProxyOutcome {
+    const { call, target, normalized } = attempt;
+    const reply = { jsonrpc: '2.0', id: normalized.body.id, result: fold.result() };
+    callLog.later(attempt, broken ? 'error' : 'ok', reply, broken ? 'stream interrupted' : null);
+    settle({ target, caller: call.caller, normalized, status, reply });
+    return { kind: 'streamed', result: fold.result(), broken, normalized };
+  }
+
+  function settleUnreadable(attempt: Attempt, status: number): ProxyOutcome {
+    const confirmed = status < 400;
+    // The headers said that the message arrived, so the row says so too.
+    callLog.later(attempt, confirmed ? 'ok' : 'error', null, 'failed to read agent response');
+    return {
+      kind: 'failed',
+      error: new PlatformError('agent_response_unreadable', 'failed to read agent response', {
+        delivery_confirmed: confirmed,
+      }),
+      normalized: attempt.normalized,
+    };
+  }
+
+  return {
+    async settleResult(attempt: Attempt, result: DispatchResult, fold: StreamFold): Promise<ProxyOutcome> {
+      const { target } = attempt;
+      switch (result.kind) {
+        case 'reply':
+          return await settleReply(attempt, result.status, result.body);
+        case 'streamed':
+          return settleStream(attempt, result.status, result.broken, fold);
+        case 'too_large':
+          return fail(
+            attempt,
+            new PlatformError('agent_response_too_large', 'agent response too large', { delivery_confirmed: true }),
+          );
+        case 'body_failed':
+          return settleUnreadable(attempt, result.status);
+        case 'stopped':
+          // Stored like a message for a busy agent, so that the next start delivers it.
+          return await settleBusy(attempt, false);
+        case 'silent':
+          return (await settleDead(target)) ? fail(attempt, restarting()) : await settleBusy(attempt, false);
+        case 'unreachable':
+          log.warn({ err: result.error, workspace_id: target.id }, 'an agent could not be reached');
+          return fail(
+            attempt,
+            (await settleDead(target))
+              ? restarting()
+              : new PlatformError('agent_unreachable', 'failed to reach workspace agent'),
+          );
+        case 'not_built':
+          log.warn({ err: result.error, workspace_id: target.id }, 'a request to an agent could not be constructed');
+          return fail(attempt, new PlatformError('request_build_failed', 'failed to create proxy request'));
+      }
+    },
+  };
+}
+
+export type Settlement = ReturnType<typeof createSettlement>;

@@ -1,0 +1,133 @@
+import { startPlatform, type TestPlatform } from '@molecule/testkit';
+import { afterEach, describe, expect, it } from 'vitest';
+
+const running: TestPlatform[] = [];
+async function start(env: Record<string, string> = {}): Promise<TestPlatform> {
+  const platform = await startPlatform({ env });
+  running.push(platform);
+  return platform;
+}
+afterEach(async () => {
+  for (const platform of running.splice(0)) await platform.stop();
+});
+
+const get = (test: TestPlatform, path: string, headers: Record<string, string> = {}) =>
+  fetch(test.url + path, { headers });
+
+describe('rate limit', () => {
+  it('10.34 a spoofed X-Forwarded-For does not evade 429, Retry-After is there, the 11th org mint of an hour is 429', async () => {
+    const test = await start({ RATE_LIMIT: '5' });
+    const statuses: number[] = [];
+    for (let attempt = 0; attempt < 6; attempt += 1)
+      statuses.push(
+        (
+          await get(test, '/workspaces', {
+            authorization: `Bearer guess-${attempt}`,
+            'x-forwarded-for': `198.51.100.${attempt}`,
+          })
+        ).status,
+      );
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 429]);
+    const refused = await get(test, '/workspaces', { 'x-forwarded-for': '198.51.100.99' });
+    expect(refused.status).toBe(429);
+    const wait = Number(refused.headers.get('retry-after'));
+    expect(wait).toBeGreaterThan(0);
+    expect(wait).toBeLessThanOrEqual(60);
+    expect(refused.headers.get('x-ratelimit-limit')).toBe('5');
+    expect(refused.headers.get('x-ratelimit-remaining')).toBe('0');
+    expect(await refused.json()).toEqual({ error: 'too many requests', code: 'rate_limited', retry_after: wait });
+
+    const minting = await start();
+    for (let count = 0; count < 10; count += 1)
+      expect((await minting.admin.createOrgToken({ body: { name: `key ${count}` } })).auth_token).toMatch(/^.{43}$/);
+    const eleventh = await fetch(`${minting.url}/org/tokens`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${minting.adminToken}`,
+        'content-type': 'application/json',
+        'x-forwarded-for': '198.51.100.7',
+      },
+      body: '{}',
+    });
+    expect(eleventh.status).toBe(429);
+    expect(Number(eleventh.headers.get('retry-after'))).toBeGreaterThan(3_000);
+  });
+
+  it('a bearer that authenticated has a bucket of its own; health and metrics are exempt', async () => {
+    const test = await start({ RATE_LIMIT: '3' });
+    const authorization = `Bearer ${test.adminToken}`;
+    // The first call counts for the address; it authenticates, so the next ones count for the bearer.
+    for (let count = 0; count < 4; count += 1)
+      expect((await get(test, '/workspaces', { authorization })).status).toBe(200);
+    expect((await get(test, '/workspaces', { authorization })).status).toBe(429);
+    expect((await get(test, '/no-such-route')).status).toBe(404);
+    expect((await get(test, '/no-such-route')).status).toBe(404);
+    expect((await get(test, '/no-such-route')).status).toBe(429);
+    for (let count = 0; count < 5; count += 1) {
+      expect((await get(test, '/health')).status).toBe(200);
+      expect((await get(test, '/metrics')).status).toBe(200);
+    }
+  });
+
+  it('counts the peer, and behind a trusted proxy the rightmost untrusted hop', async () => {
+    const test = await start({ RATE_LIMIT: '2', TRUSTED_PROXIES: '127.0.0.1' });
+    const from = async (chain: string) => (await get(test, '/workspaces', { 'x-forwarded-for': chain })).status;
+    expect(await from('203.0.113.9, 198.51.100.1')).toBe(401);
+    expect(await from('203.0.113.8, 198.51.100.1')).toBe(401);
+    expect(await from('203.0.113.7, 198.51.100.1')).toBe(429);
+    expect(await from('198.51.100.2')).toBe(401);
+  });
+
+  it('the dev hatch switches the limit off and says so', async () => {
+    const test = await start({ ADMIN_TOKEN: '', MOLECULE_ENV: 'development', RATE_LIMIT: '1' });
+    for (let count = 0; count < 3; count += 1) {
+      const reply = await get(test, '/workspaces');
+      expect([reply.status, reply.headers.get('x-ratelimit-limit')]).toEqual([200, 'unlimited']);
+    }
+  });
+});
+
+describe('headers and origins', () => {
+  const expected = {
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'strict-transport-security': 'max-age=31536000; includeSubDomains',
+    'referrer-policy': 'strict-origin-when-cross-origin',
+    'permissions-policy': 'camera=(), microphone=(), geolocation=()',
+  };
+
+  it('stand on every kind of reply: good, refused, unknown, malformed, limited, preflight', async () => {
+    const test = await start({ RATE_LIMIT: '4' });
+    const replies = [
+      await get(test, '/health'),
+      await get(test, '/workspaces'),
+      await get(test, '/no-such-route'),
+      await get(test, '/workspaces/not-an-id'),
+      await fetch(`${test.url}/auth/session`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{',
+      }),
+      await fetch(`${test.url}/workspaces`, {
+        method: 'OPTIONS',
+        headers: { origin: 'http://localhost:3000', 'access-control-request-method': 'POST' },
+      }),
+      await get(test, '/workspaces'),
+    ];
+    expect(replies.map((reply) => reply.status)).toEqual([200, 401, 404, 400, 400, 204, 429]);
+    for (const reply of replies) {
+      for (const [name, value] of Object.entries(expected)) expect(reply.headers.get(name)).toBe(value);
+      expect(reply.headers.get('content-security-policy')).toContain("default-src 'self'");
+      expect(reply.headers.get('content-security-policy')).not.toContain('unsafe-eval');
+    }
+  });
+
+  it('CORS answers the listed origins with credentials and no other', async () => {
+    const test = await start({ CORS_ORIGINS: 'https://canvas.example' });
+    const listed = await get(test, '/health', { origin: 'https://canvas.example' });
+    expect(listed.headers.get('access-control-allow-origin')).toBe('https://canvas.example');
+    expect(listed.headers.get('access-control-allow-credentials')).toBe('true');
+    for (const origin of ['http://localhost:3000', 'https://canvas.example.evil.com', 'null'])
+      expect((await get(test, '/health', { origin })).headers.get('access-control-allow-origin')).toBeNull();
+  });
+});

@@ -1,8 +1,8 @@
 // What a visitor sees when the platform is away, and how cards show each status (C05, C18, C63).
 
 import type { WorkspaceView } from '@molecule/contract';
-import { openStage, expect, keepScreenshot, node, test } from './stage.ts';
 import { test as base } from '@playwright/test';
+import { expect, keepScreenshot, node, openStage, test } from './stage.ts';
 
 test('C05 a platform that is unavailable shows the outage page, never the login page, and recovers by itself', async ({
   page,
@@ -39,7 +39,10 @@ const STATUSES: [status: string, label: string, action: string | null][] = [
   ['draining', 'draining', null],
 ];
 
-test('C18 every status has its label, its shape and its action; an unknown one its raw text', async ({ page, stage }) => {
+test('C18 every status has its label, its shape and its action; an unknown one its raw text', async ({
+  page,
+  stage,
+}) => {
   for (const [index, [status]] of STATUSES.entries())
     await stage.seat(`Seat ${status}`, { x: 80 + (index % 4) * 260, y: 120 + Math.floor(index / 4) * 150 });
   const rows = await stage.platform.admin.listWorkspaces();
@@ -80,38 +83,39 @@ test('C18 every status has its label, its shape and its action; an unknown one i
   await keepScreenshot(page, 'c18-statuses-light');
 });
 
-base('C63 while the platform is stopped: pill, banner, no writes, the draft stays; afterwards one toast and the true state', async ({
-  page,
-}) => {
-  base.setTimeout(120_000);
-  const first = await openStage();
-  const { db, dataDir } = first.platform;
-  const { port } = new URL(first.platform.url);
-  const scout = await first.seat('Scout', { x: 300, y: 200 });
-  const gone = await first.seat('Gone', { x: 600, y: 200 });
-  await first.enter(page);
-  await node(page, scout).click();
-  const composer = page.getByTestId('composer');
-  await composer.fill('Half a thought');
+base(
+  'C63 while the platform is stopped: pill, banner, no writes, the draft stays; afterwards one toast and the true state',
+  async ({ page }) => {
+    base.setTimeout(120_000);
+    const first = await openStage();
+    const { db, dataDir } = first.platform;
+    const { port } = new URL(first.platform.url);
+    const scout = await first.seat('Scout', { x: 300, y: 200 });
+    const gone = await first.seat('Gone', { x: 600, y: 200 });
+    await first.enter(page);
+    await node(page, scout).click();
+    const composer = page.getByTestId('composer');
+    await composer.fill('Half a thought');
 
-  await first.platform.platform.close();
-  await expect(page.getByTestId('ws-pill')).toHaveAttribute('data-state', 'reconnecting');
-  await expect(page.getByTestId('offline-banner')).toBeVisible();
-  await expect(page.getByTestId('send')).toBeDisabled();
-  await expect(composer).toHaveValue('Half a thought');
-  await keepScreenshot(page, 'c63-offline');
-  await page.waitForTimeout(20_000);
-  await expect(page.getByTestId('ws-pill')).toHaveAttribute('data-state', 'reconnecting');
+    await first.platform.platform.close();
+    await expect(page.getByTestId('ws-pill')).toHaveAttribute('data-state', 'reconnecting');
+    await expect(page.getByTestId('offline-banner')).toBeVisible();
+    await expect(page.getByTestId('send')).toBeDisabled();
+    await expect(composer).toHaveValue('Half a thought');
+    await keepScreenshot(page, 'c63-offline');
+    await page.waitForTimeout(20_000);
+    await expect(page.getByTestId('ws-pill')).toHaveAttribute('data-state', 'reconnecting');
 
-  const second = await openStage({ db, dataDir, env: { PORT: port } });
-  await second.platform.admin.deleteWorkspace({ params: { id: gone } });
-  const added = await second.seat('Added', { x: 600, y: 420 });
-  await expect(page.getByTestId('ws-pill')).toHaveAttribute('data-state', 'live', { timeout: 40_000 });
-  await expect(page.getByTestId('toast').filter({ hasText: 'Connection restored' })).toHaveCount(1);
-  await expect(page.getByTestId('offline-banner')).toBeHidden();
-  await expect(node(page, added)).toBeVisible();
-  await expect(node(page, gone)).toBeHidden();
-  await expect(composer).toHaveValue('Half a thought');
-  await second.close();
-  await db.close();
-});
+    const second = await openStage({ db, dataDir, env: { PORT: port } });
+    await second.platform.admin.deleteWorkspace({ params: { id: gone } });
+    const added = await second.seat('Added', { x: 600, y: 420 });
+    await expect(page.getByTestId('ws-pill')).toHaveAttribute('data-state', 'live', { timeout: 40_000 });
+    await expect(page.getByTestId('toast').filter({ hasText: 'Connection restored' })).toHaveCount(1);
+    await expect(page.getByTestId('offline-banner')).toBeHidden();
+    await expect(node(page, added)).toBeVisible();
+    await expect(node(page, gone)).toBeHidden();
+    await expect(composer).toHaveValue('Half a thought');
+    await second.close();
+    await db.close();
+  },
+);

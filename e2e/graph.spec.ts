@@ -15,7 +15,9 @@ test('C06 pan and zoom survive a reload', async ({ page, stage }) => {
   await page.mouse.down();
   await page.mouse.move(1000, 660, { steps: 6 });
   await page.mouse.up();
-  const saved = page.waitForRequest((request) => request.method() === 'PUT' && request.url().endsWith('/canvas/viewport'));
+  const saved = page.waitForRequest(
+    (request) => request.method() === 'PUT' && request.url().endsWith('/canvas/viewport'),
+  );
   await page.mouse.wheel(0, 240);
   await saved;
   await expect.poll(async () => (await stage.platform.admin.getViewport()).zoom, { timeout: SAVED_MS }).not.toBe(1);
@@ -141,7 +143,10 @@ test('C08 a card dropped on a team asks, then nests with one request', async ({ 
   expect(own).toHaveLength(1);
   expect(Object.keys(own[0]?.body as object).sort()).toEqual(['parent_id', 'x', 'y']);
   await page.reload();
-  const [child, team] = [await boxOf(node(page, lone)), await boxOf(page.locator(`.react-flow__node[data-id="${lead}"]`))];
+  const [child, team] = [
+    await boxOf(node(page, lone)),
+    await boxOf(page.locator(`.react-flow__node[data-id="${lead}"]`)),
+  ];
   expect(child.x).toBeGreaterThan(team.x);
   expect(child.x + child.width).toBeLessThan(team.x + team.width);
   expect((await rowOf(stage, lone)).parent_id).toBe(lead);

@@ -2,8 +2,8 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, type Locator, type Page, test as base } from '@playwright/test';
 import { type StartOptions, startPlatform, type TestPlatform } from '@molecule/testkit';
+import { test as base, expect, type Locator, type Page } from '@playwright/test';
 
 const SCREENSHOTS = join(import.meta.dirname, '../test-results/screens');
 
@@ -60,7 +60,13 @@ export interface DragOptions {
 }
 
 /** Drags by the top of a card, by an offset on the screen. */
-export async function dragBy(page: Page, card: Locator, dx: number, dy: number, options: DragOptions = {}): Promise<void> {
+export async function dragBy(
+  page: Page,
+  card: Locator,
+  dx: number,
+  dy: number,
+  options: DragOptions = {},
+): Promise<void> {
   const box = await boxOf(card);
   const start = { x: box.x + box.width / 2, y: box.y + 14 };
   await page.mouse.move(start.x, start.y);

@@ -3,7 +3,7 @@
 
 import { boot, PreflightError, type RunningAgent } from './boot.ts';
 import { ConfigError } from './config.ts';
-import { MissingIdentityError, readEnvironment, type RuntimeEnvironment } from './environment.ts';
+import { MissingIdentityError, type RuntimeEnvironment, readEnvironment } from './environment.ts';
 import { createLogger } from './logger.ts';
 
 function fail(code: number, lines: string[]): never {
@@ -35,9 +35,14 @@ try {
   agent = await boot({ environment, log, onDeleted: () => void stop(3) });
 } catch (error) {
   // One line a finding: the platform shows these words on the card.
-  if (error instanceof PreflightError) fail(1, error.issues.map((issue) => `FAIL ${issue.title}: ${issue.detail} — ${issue.fix}`));
+  if (error instanceof PreflightError)
+    fail(
+      1,
+      error.issues.map((issue) => `FAIL ${issue.title}: ${issue.detail} — ${issue.fix}`),
+    );
   if (error instanceof ConfigError) fail(1, [`FAIL Configuration: ${error.message} — mend the file, then restart`]);
-  if ((error as { code?: string }).code === 'EADDRINUSE') fail(1, [`FAIL Port in use: ${environment.port ?? 'a2a.port'} is taken (EADDRINUSE) — restart to get another`]);
+  if ((error as { code?: string }).code === 'EADDRINUSE')
+    fail(1, [`FAIL Port in use: ${environment.port ?? 'a2a.port'} is taken (EADDRINUSE) — restart to get another`]);
   log.fatal({ err: error }, 'the agent could not start');
   process.exit(1);
 }

@@ -50,7 +50,8 @@ export interface RunningAgent {
 }
 
 function readVersion(): string {
-  return (JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as { version: string }).version;
+  return (JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as { version: string })
+    .version;
 }
 
 const isLoopback = (url: string) => ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
@@ -63,8 +64,15 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
   const config = loadConfig(env.configDir, env.all.MODEL_PROVIDER);
   if (env.port !== null) config.a2a.port = env.port;
   const adapter = options.adapter ?? (await findAdapter(config.runtime, env.all));
-  const issues = runPreflight({ config: env.port === 0 ? { ...config, a2a: { ...config.a2a, port: 1 } } : config, adapter, knownAdapters: listAdapters(), configDir: env.configDir, env: env.all });
-  for (const issue of issues.filter(({ severity }) => severity === 'warn')) log.warn({ detail: issue.detail, fix: issue.fix }, issue.title);
+  const issues = runPreflight({
+    config: env.port === 0 ? { ...config, a2a: { ...config.a2a, port: 1 } } : config,
+    adapter,
+    knownAdapters: listAdapters(),
+    configDir: env.configDir,
+    env: env.all,
+  });
+  for (const issue of issues.filter(({ severity }) => severity === 'warn'))
+    log.warn({ detail: issue.detail, fix: issue.fix }, issue.title);
   const failures = issues.filter(({ severity }) => severity === 'fail');
   if (failures.length > 0 || !adapter) throw new PreflightError(failures);
 
@@ -91,7 +99,19 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
   const executor = await adapter.createExecutor(context);
 
   let url = env.agentUrl ?? '';
-  const server = createA2aServer({ config, context, adapter, executor, credentials, taskCounter: counter, resultsFile, environment: env, version, log, url: () => url });
+  const server = createA2aServer({
+    config,
+    context,
+    adapter,
+    executor,
+    credentials,
+    taskCounter: counter,
+    resultsFile,
+    environment: env,
+    version,
+    log,
+    url: () => url,
+  });
   // Listening comes before registering, so that the platform never calls a dead port.
   const host = options.host ?? (isLoopback(env.platformUrl) ? '127.0.0.1' : '0.0.0.0');
   const { port } = await server.listen(config.a2a.port, host);
@@ -99,10 +119,28 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
   server.setReady();
   log.info({ port, runtime: adapter.name() }, 'listening');
 
-  const registration = createRegistration({ client, credentials, timers, log, url: () => url, card: server.card, signal: stopping.signal });
-  const results = createDelegationResults({ client, resultsFile, configDir: env.configDir, timers, log, signal: stopping.signal, isAwaited: tools.isAwaited });
+  const registration = createRegistration({
+    client,
+    credentials,
+    timers,
+    log,
+    url: () => url,
+    card: server.card,
+    signal: stopping.signal,
+  });
+  const results = createDelegationResults({
+    client,
+    resultsFile,
+    configDir: env.configDir,
+    timers,
+    log,
+    signal: stopping.signal,
+    isAwaited: tools.isAwaited,
+  });
   const register = () => {
-    registration.registerUntilDone().catch((error: unknown) => log.error({ err: error }, 'registration ended unexpectedly'));
+    registration
+      .registerUntilDone()
+      .catch((error: unknown) => log.error({ err: error }, 'registration ended unexpectedly'));
   };
   const heartbeat = createHeartbeat({
     client,

@@ -10,16 +10,51 @@ export class ConfigError extends Error {}
 type Raw = Record<string, unknown>;
 
 const KNOWN = new Set([
-  'name', 'description', 'role', 'version', 'tier', 'runtime', 'model', 'runtime_config', 'models', 'prompt_files', 'skills', 'tools', 'plugins',
-  'initial_prompt', 'initial_prompt_file', 'idle_prompt', 'idle_prompt_file', 'idle_interval_seconds', 'max_concurrent_tasks', 'a2a', 'delegation',
-  'sandbox', 'rbac', 'hitl', 'governance', 'compliance', 'security_scan', 'memory', 'effort', 'task_budget', 'env', 'sub_workspaces', 'shared_context',
-  'category_routing', 'coordinator',
+  'name',
+  'description',
+  'role',
+  'version',
+  'tier',
+  'runtime',
+  'model',
+  'runtime_config',
+  'models',
+  'prompt_files',
+  'skills',
+  'tools',
+  'plugins',
+  'initial_prompt',
+  'initial_prompt_file',
+  'idle_prompt',
+  'idle_prompt_file',
+  'idle_interval_seconds',
+  'max_concurrent_tasks',
+  'a2a',
+  'delegation',
+  'sandbox',
+  'rbac',
+  'hitl',
+  'governance',
+  'compliance',
+  'security_scan',
+  'memory',
+  'effort',
+  'task_budget',
+  'env',
+  'sub_workspaces',
+  'shared_context',
+  'category_routing',
+  'coordinator',
 ]);
 
-const textOf = (raw: Raw, key: string, fallback: string) => (typeof raw[key] === 'string' && raw[key] !== '' ? (raw[key] as string) : fallback);
-const numberOf = (raw: Raw, key: string, fallback: number) => (typeof raw[key] === 'number' ? (raw[key] as number) : fallback);
-const objectOf = (raw: Raw, key: string): Raw => (typeof raw[key] === 'object' && raw[key] !== null && !Array.isArray(raw[key]) ? (raw[key] as Raw) : {});
-const listOf = (raw: Raw, key: string): string[] | null => (Array.isArray(raw[key]) ? (raw[key] as unknown[]).filter((item): item is string => typeof item === 'string') : null);
+const textOf = (raw: Raw, key: string, fallback: string) =>
+  typeof raw[key] === 'string' && raw[key] !== '' ? (raw[key] as string) : fallback;
+const numberOf = (raw: Raw, key: string, fallback: number) =>
+  typeof raw[key] === 'number' ? (raw[key] as number) : fallback;
+const objectOf = (raw: Raw, key: string): Raw =>
+  typeof raw[key] === 'object' && raw[key] !== null && !Array.isArray(raw[key]) ? (raw[key] as Raw) : {};
+const listOf = (raw: Raw, key: string): string[] | null =>
+  Array.isArray(raw[key]) ? (raw[key] as unknown[]).filter((item): item is string => typeof item === 'string') : null;
 
 export interface LoadedConfig extends AgentConfig {
   /** Names only; merged from `runtime_config.required_env` and `env.required`. */
@@ -54,9 +89,18 @@ export function loadConfig(configDir: string, modelOverride: string | undefined)
     runtimeConfig,
     promptFiles: listOf(raw, 'prompt_files') ?? ['system-prompt.md'],
     maxConcurrentTasks: Math.max(1, Math.floor(numberOf(raw, 'max_concurrent_tasks', 1))),
-    a2a: { port: numberOf(a2a, 'port', 8000), streaming: a2a.streaming !== false, pushNotifications: a2a.push_notifications !== false },
+    a2a: {
+      port: numberOf(a2a, 'port', 8000),
+      streaming: a2a.streaming !== false,
+      pushNotifications: a2a.push_notifications !== false,
+    },
     initialPrompt: typeof raw.initial_prompt === 'string' ? raw.initial_prompt : null,
-    requiredEnv: [...new Set([...(listOf(runtimeConfig, 'required_env') ?? []), ...(listOf(objectOf(raw, 'env'), 'required') ?? [])])],
+    requiredEnv: [
+      ...new Set([
+        ...(listOf(runtimeConfig, 'required_env') ?? []),
+        ...(listOf(objectOf(raw, 'env'), 'required') ?? []),
+      ]),
+    ],
     unknownKeys: Object.keys(raw).filter((key) => !KNOWN.has(key)),
     raw,
   };

@@ -1,7 +1,17 @@
 // Credentials on disk (chapter 40 §4): written whole or not at all, readable by the owner only, cached in memory.
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Logger } from './logger.ts';
 
@@ -43,7 +53,11 @@ export interface Credentials {
   authHeaders(): Record<string, string>;
 }
 
-export function createCredentials(configDir: string, env: Readonly<Record<string, string | undefined>>, log: Logger): Credentials {
+export function createCredentials(
+  configDir: string,
+  env: Readonly<Record<string, string | undefined>>,
+  log: Logger,
+): Credentials {
   const paths = { [AUTH_TOKEN]: join(configDir, AUTH_TOKEN), [INBOUND_SECRET]: join(configDir, INBOUND_SECRET) };
   const values = new Map<string, string | null>();
   let warned = false;
@@ -59,7 +73,8 @@ export function createCredentials(configDir: string, env: Readonly<Record<string
     try {
       writeAtomically(paths[name], value);
     } catch (error) {
-      if (!warned) log.warn({ err: error }, 'the config directory cannot be written to; credentials are kept in memory only');
+      if (!warned)
+        log.warn({ err: error }, 'the config directory cannot be written to; credentials are kept in memory only');
       warned = true;
     }
   }

@@ -39,12 +39,20 @@ type Source = Readonly<Record<string, string | undefined>>;
 
 const text = (env: Source, name: string): string | null => env[name]?.trim() || null;
 
-function wholeNumber(env: Source, name: string, fallback: number | null, range: [number, number], warnings: string[]): number | null {
+function wholeNumber(
+  env: Source,
+  name: string,
+  fallback: number | null,
+  range: [number, number],
+  warnings: string[],
+): number | null {
   const value = text(env, name);
   if (value === null) return fallback;
   const parsed = Number(value);
   if (Number.isInteger(parsed) && parsed >= range[0] && parsed <= range[1]) return parsed;
-  warnings.push(`${name}=${value} is not a whole number from ${range[0]} to ${range[1]}; using ${fallback ?? 'the default'}`);
+  warnings.push(
+    `${name}=${value} is not a whole number from ${range[0]} to ${range[1]}; using ${fallback ?? 'the default'}`,
+  );
   return fallback;
 }
 

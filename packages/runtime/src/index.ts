@@ -6,7 +6,17 @@ import { readEnvironment } from './environment.ts';
 import type { Timers } from './link/timers.ts';
 import { createLogger, type Logger } from './logger.ts';
 
-export type { Adapter, AdapterContext, AgentConfig, Capabilities, Emit, Executor, PreflightIssue, Turn, TurnResult } from './adapters/adapter.ts';
+export type {
+  Adapter,
+  AdapterContext,
+  AgentConfig,
+  Capabilities,
+  Emit,
+  Executor,
+  PreflightIssue,
+  Turn,
+  TurnResult,
+} from './adapters/adapter.ts';
 export { PreflightError, type RunningAgent } from './boot.ts';
 export { ConfigError } from './config.ts';
 export { MissingIdentityError } from './environment.ts';
@@ -41,7 +51,8 @@ export async function startAgent(options: StartAgentOptions): Promise<RunningAge
     WORKSPACE_ID: options.workspaceId,
     CONFIGS_DIR: options.configDir,
     PLATFORM_URL: options.platformUrl,
-    MOLECULE_WORKSPACE_ROOT: options.workspaceRoot ?? options.env?.MOLECULE_WORKSPACE_ROOT ?? `${options.configDir}/workspace`,
+    MOLECULE_WORKSPACE_ROOT:
+      options.workspaceRoot ?? options.env?.MOLECULE_WORKSPACE_ROOT ?? `${options.configDir}/workspace`,
     DELEGATION_RESULTS_FILE: options.env?.DELEGATION_RESULTS_FILE ?? `${options.configDir}/delegation_results.jsonl`,
     ...(options.port === undefined || options.port === null ? {} : { PORT: String(options.port) }),
   });

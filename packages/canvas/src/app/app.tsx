@@ -127,7 +127,11 @@ function Regions() {
         <ErrorBoundary
           title="A dialog stopped"
           fallback={(retry) => (
-            <Dialog title="This dialog stopped" lead="Nothing was sent by it. Close it and try again." onClose={retry} />
+            <Dialog
+              title="This dialog stopped"
+              lead="Nothing was sent by it. Close it and try again."
+              onClose={retry}
+            />
           )}
         >
           <Dialogs />

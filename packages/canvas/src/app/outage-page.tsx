@@ -10,7 +10,9 @@ export function OutagePage({ message, retryAt }: { message: string; retryAt: num
       <div className="gate-card" role="alert">
         <Mark />
         <h1>The platform does not answer</h1>
-        <p className="soft">{toSentence(message)} Nothing is lost: agents keep what they have, and this page returns by itself.</p>
+        <p className="soft">
+          {toSentence(message)} Nothing is lost: agents keep what they have, and this page returns by itself.
+        </p>
         <div className="row gate-actions">
           <Button look="line" size="lg" onClick={() => void probeSession()}>
             Try now

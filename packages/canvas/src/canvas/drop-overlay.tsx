@@ -1,7 +1,7 @@
 // Where a dragged card would land, above all cards: the team's outline grown around the new slot, and one badge.
 
-import { ViewportPortal } from '@xyflow/react';
 import { GRID } from '@molecule/contract';
+import { ViewportPortal } from '@xyflow/react';
 import { getWorkspace } from '../live/index.ts';
 import { useGraph } from './graph-state.ts';
 import type { Rect } from './layout.ts';

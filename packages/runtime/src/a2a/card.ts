@@ -63,6 +63,11 @@ export function buildSdkCard(input: CardInput): AgentCard {
     defaultOutputModes: MODES,
     skills: skillsOf(input).map((skill) => ({ ...skill, inputModes: [], outputModes: [], securityRequirements: [] })),
     signatures: [],
-    supportedInterfaces: VERSIONS.map((version) => ({ url, protocolBinding: 'JSONRPC', tenant: '', protocolVersion: version })),
+    supportedInterfaces: VERSIONS.map((version) => ({
+      url,
+      protocolBinding: 'JSONRPC',
+      tenant: '',
+      protocolVersion: version,
+    })),
   };
 }

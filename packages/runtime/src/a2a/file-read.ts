@@ -52,7 +52,9 @@ export class FileRefusal extends Error {
 /** Wire name of a root → where it lies on disk. */
 export type Roots = Readonly<Record<string, string>>;
 
-export const rootsOf = (env: Pick<RuntimeEnvironment, 'workspaceRoot' | 'configDir' | 'pluginsDir' | 'homeDir'>): Roots => ({
+export const rootsOf = (
+  env: Pick<RuntimeEnvironment, 'workspaceRoot' | 'configDir' | 'pluginsDir' | 'homeDir'>,
+): Roots => ({
   '/workspace': env.workspaceRoot,
   '/configs': env.configDir,
   '/plugins': env.pluginsDir,
@@ -68,17 +70,20 @@ const isMissing = (error: unknown) => ['ENOENT', 'ENOTDIR'].includes((error as N
  */
 export async function resolveFile(path: string, roots: Roots): Promise<{ path: string; stats: Stats }> {
   if (!path.startsWith('/') || path.includes('\0')) throw refuse('path must be absolute');
-  if (path.includes('//') || path.split('/').includes('..') || posix.normalize(path) !== path) throw refuse('path must be canonical');
+  if (path.includes('//') || path.split('/').includes('..') || posix.normalize(path) !== path)
+    throw refuse('path must be canonical');
   const root = Object.keys(roots).find((name) => path.startsWith(`${name}/`) && path.length > name.length + 1);
   if (!root) throw refuse(`path must be a file below ${Object.keys(roots).join(', ')}`);
-  if (SECRET_FILES.has(basename(path))) throw new FileRefusal(403, 'forbidden_path', 'credentials are never handed out');
+  if (SECRET_FILES.has(basename(path)))
+    throw new FileRefusal(403, 'forbidden_path', 'credentials are never handed out');
   const onDisk = join(roots[root] as string, path.slice(root.length));
   try {
     const stats = await lstat(onDisk);
     const realRoot = await realpath(roots[root] as string);
     const realParent = await realpath(dirname(onDisk));
     const inside = realParent === realRoot || realParent.startsWith(realRoot + sep);
-    if (!inside || !stats.isFile()) throw new FileRefusal(403, 'forbidden_path', 'only regular files below the root are handed out');
+    if (!inside || !stats.isFile())
+      throw new FileRefusal(403, 'forbidden_path', 'only regular files below the root are handed out');
     return { path: join(realParent, basename(onDisk)), stats };
   } catch (error) {
     if (isMissing(error)) throw new FileRefusal(404, 'not_found', 'file not found');
@@ -89,7 +94,10 @@ export async function resolveFile(path: string, roots: Roots): Promise<{ path: s
 /** Quotes and line ends cannot break out of the header; the exact name follows in RFC 5987 form. */
 function disposition(name: string): string {
   const plain = name.replace(/[^\x20-\x7e]/g, '_').replace(/["\\]/g, '\\$&');
-  const exact = encodeURIComponent(name).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+  const exact = encodeURIComponent(name).replace(
+    /['()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
   return `attachment; filename="${plain}"; filename*=UTF-8''${exact}`;
 }
 
@@ -102,7 +110,12 @@ function readRange(header: string | undefined, size: number): { from: number; to
   return from > to || from >= size ? 'unsatisfiable' : { from, to };
 }
 
-export async function sendFile(request: IncomingMessage, response: ServerResponse, wirePath: string, roots: Roots): Promise<void> {
+export async function sendFile(
+  request: IncomingMessage,
+  response: ServerResponse,
+  wirePath: string,
+  roots: Roots,
+): Promise<void> {
   const { path, stats } = await resolveFile(wirePath, roots);
   const range = readRange(request.headers.range, stats.size);
   if (range === 'unsatisfiable') {
@@ -120,5 +133,8 @@ export async function sendFile(request: IncomingMessage, response: ServerRespons
     ...(range ? { 'content-range': `bytes ${range.from}-${range.to}/${stats.size}` } : {}),
   });
   if (length === 0) return void response.end();
-  await pipeline(createReadStream(path, range ? { start: range.from, end: range.to } : { end: stats.size - 1 }), response);
+  await pipeline(
+    createReadStream(path, range ? { start: range.from, end: range.to } : { end: stats.size - 1 }),
+    response,
+  );
 }

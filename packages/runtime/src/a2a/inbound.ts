@@ -45,7 +45,11 @@ function readPart(given: unknown, field: string): Json {
     return { ...part, kind };
   }
   if (kind === 'data') return { ...part, kind };
-  if (kind === 'file' && isObject(part.file) && (typeof part.file.uri === 'string' || typeof part.file.bytes === 'string'))
+  if (
+    kind === 'file' &&
+    isObject(part.file) &&
+    (typeof part.file.uri === 'string' || typeof part.file.bytes === 'string')
+  )
     return { ...part, kind };
   // The v1.0 spelling of a file.
   const { url, raw, filename, mediaType, ...rest } = part;
@@ -62,7 +66,8 @@ function readPart(given: unknown, field: string): Json {
 
 function readParts(message: Json): Json[] {
   const given = message.parts ?? message.content;
-  const field = message.parts === undefined && message.content !== undefined ? 'params.message.content' : 'params.message.parts';
+  const field =
+    message.parts === undefined && message.content !== undefined ? 'params.message.content' : 'params.message.parts';
   if (typeof given === 'string') return [{ kind: 'text', text: given }];
   if (given === undefined || given === null) throw new FieldError('params.message.parts', 'is required');
   if (!Array.isArray(given)) throw new FieldError(field, 'must be an array of parts or a text');
@@ -85,19 +90,27 @@ function toV10Part(part: Json): Json {
 }
 
 function readMessage(message: unknown, version: '0.3' | '1.0'): Json {
-  if (!isObject(message)) throw new FieldError('params.message', message === undefined ? 'is required' : 'must be an object');
+  if (!isObject(message))
+    throw new FieldError('params.message', message === undefined ? 'is required' : 'must be an object');
   const parts = readParts(message);
   const { content: _content, ...kept } = message;
-  const messageId = typeof message.messageId === 'string' && message.messageId !== '' ? message.messageId : randomUUID();
+  const messageId =
+    typeof message.messageId === 'string' && message.messageId !== '' ? message.messageId : randomUUID();
   if (version === '1.0')
-    return { ...kept, messageId, role: isAgentRole(message.role) ? 'ROLE_AGENT' : 'ROLE_USER', parts: parts.map(toV10Part) };
+    return {
+      ...kept,
+      messageId,
+      role: isAgentRole(message.role) ? 'ROLE_AGENT' : 'ROLE_USER',
+      parts: parts.map(toV10Part),
+    };
   return { ...kept, kind: 'message', messageId, role: isAgentRole(message.role) ? 'agent' : 'user', parts };
 }
 
 function readParams(params: Json, version: '0.3' | '1.0'): Json {
   const message = readMessage(params.message, version);
   const { configuration } = params;
-  if (version === '1.0' || !isObject(configuration) || configuration.blocking !== undefined) return { ...params, message };
+  if (version === '1.0' || !isObject(configuration) || configuration.blocking !== undefined)
+    return { ...params, message };
   // A configuration that does not say otherwise waits; the SDK would take its mere presence for "return at once".
   return { ...params, message, configuration: { ...configuration, blocking: true } };
 }
@@ -113,7 +126,8 @@ export function readInbound(body: string, versionHeader: string | undefined): In
   } catch {
     return { ok: false, id: null, code: PARSE_ERROR, message: 'invalid JSON' };
   }
-  if (!isObject(parsed)) return { ok: false, id: null, code: INVALID_REQUEST, message: 'the request must be an object' };
+  if (!isObject(parsed))
+    return { ok: false, id: null, code: INVALID_REQUEST, message: 'the request must be an object' };
   const id = parsed.id ?? null;
   if (typeof parsed.method !== 'string' || parsed.method === '')
     return { ok: false, id, code: INVALID_REQUEST, message: 'method is required', field: 'method' };
@@ -121,11 +135,13 @@ export function readInbound(body: string, versionHeader: string | undefined): In
   const version = /^[A-Z]/.test(method) || (versionHeader ?? '').startsWith('1') ? '1.0' : '0.3';
   const request: Json = { jsonrpc: '2.0', id, method, params: parsed.params ?? {} };
   if (!SENDING.has(method)) return { ok: true, version, request };
-  if (!isObject(request.params)) return { ok: false, id, code: INVALID_PARAMS, message: 'params must be an object', field: 'params' };
+  if (!isObject(request.params))
+    return { ok: false, id, code: INVALID_PARAMS, message: 'params must be an object', field: 'params' };
   try {
     return { ok: true, version, request: { ...request, params: readParams(request.params, version) } };
   } catch (error) {
-    if (error instanceof FieldError) return { ok: false, id, code: INVALID_PARAMS, message: error.message, field: error.field };
+    if (error instanceof FieldError)
+      return { ok: false, id, code: INVALID_PARAMS, message: error.message, field: error.field };
     throw error;
   }
 }

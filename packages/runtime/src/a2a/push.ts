@@ -27,7 +27,13 @@ FORBIDDEN.addAddress('100.100.100.200');
 
 /** Only where the platform itself is at such an address. */
 const PRIVATE = new BlockList();
-for (const [net, bits] of [['10.0.0.0', 8], ['172.16.0.0', 12], ['192.168.0.0', 16], ['127.0.0.0', 8], ['100.64.0.0', 10]] as const)
+for (const [net, bits] of [
+  ['10.0.0.0', 8],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+  ['127.0.0.0', 8],
+  ['100.64.0.0', 10],
+] as const)
   PRIVATE.addSubnet(net, bits);
 PRIVATE.addSubnet('fc00::', 7, 'ipv6');
 PRIVATE.addAddress('::1', 'ipv6');
@@ -41,7 +47,11 @@ function isAllowed(address: string, allowPrivate: boolean): boolean {
 
 export class PushTargetError extends Error {}
 
-type Lookup = (host: string, options: { all: true }, done: (error: Error | null, addresses: { address: string; family: number }[]) => void) => void;
+type Lookup = (
+  host: string,
+  options: { all: true },
+  done: (error: Error | null, addresses: { address: string; family: number }[]) => void,
+) => void;
 
 export interface PushDeps {
   /** Private and loopback targets are fine: the platform is at such an address itself. */
@@ -64,7 +74,9 @@ export function createPushSender({ allowPrivate, log, retryMs = RETRY_MS, lookup
     const addresses = isIP(host)
       ? [{ address: host, family: isIP(host) }]
       : await new Promise<{ address: string; family: number }[]>((resolve, reject) =>
-          lookup(host, { all: true }, (error, found) => (error ? reject(new PushTargetError('the host is not known')) : resolve(found))),
+          lookup(host, { all: true }, (error, found) =>
+            error ? reject(new PushTargetError('the host is not known')) : resolve(found),
+          ),
         );
     if (addresses.length === 0 || !addresses.every(({ address }) => isAllowed(address, allowPrivate)))
       throw new PushTargetError('private and metadata addresses are refused');

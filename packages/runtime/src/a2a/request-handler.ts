@@ -2,7 +2,14 @@
 // of the SDK's default handler, because a turn goes on and is remembered when its reader leaves, and a repeated message joins it.
 
 import { randomUUID } from 'node:crypto';
-import type { AgentCard, Message, SendMessageRequest, StreamResponse, Task, TaskPushNotificationConfig } from '@a2a-js/sdk';
+import type {
+  AgentCard,
+  Message,
+  SendMessageRequest,
+  StreamResponse,
+  Task,
+  TaskPushNotificationConfig,
+} from '@a2a-js/sdk';
 import {
   RequestMalformedError,
   TaskNotCancelableError,
@@ -61,7 +68,9 @@ export function readHistory(given: unknown): HistoryEntry[] {
       .map((part: { text?: unknown } | null) => part?.text)
       .filter((one): one is string => typeof one === 'string')
       .join('\n');
-    const role = ['agent', 'ROLE_AGENT', 'assistant'].includes(String(entry?.role)) ? ('agent' as const) : ('user' as const);
+    const role = ['agent', 'ROLE_AGENT', 'assistant'].includes(String(entry?.role))
+      ? ('agent' as const)
+      : ('user' as const);
     return text === '' ? [] : [{ role, text }];
   });
 }
@@ -116,12 +125,14 @@ export function createRequestHandler(deps: RequestHandlerDeps): A2ARequestHandle
     try {
       await push.assertTarget(config.url);
     } catch (error) {
-      if (error instanceof PushTargetError) throw new RequestMalformedError(`pushNotificationConfig.url: ${error.message}`);
+      if (error instanceof PushTargetError)
+        throw new RequestMalformedError(`pushNotificationConfig.url: ${error.message}`);
       throw error;
     }
     const stored = { ...config, taskId: entry.task.id, id: config.id || randomUUID() };
     const others = entry.pushTargets.filter((target) => target.config.id !== stored.id);
-    if (others.length >= MOST_PUSH_TARGETS) throw new RequestMalformedError(`a task has at most ${MOST_PUSH_TARGETS} push targets`);
+    if (others.length >= MOST_PUSH_TARGETS)
+      throw new RequestMalformedError(`a task has at most ${MOST_PUSH_TARGETS} push targets`);
     entry.pushTargets = [...others, { config: stored, version }];
     return stored;
   }
@@ -172,7 +183,13 @@ export function createRequestHandler(deps: RequestHandlerDeps): A2ARequestHandle
         await addPushTarget(entry, pushConfig, context.requestedVersion);
       } catch (error) {
         ticket.leave();
-        entry.observer.finished({ state: 'failed', text: (error as Error).message, files: [], toolTrace: [], usage: null });
+        entry.observer.finished({
+          state: 'failed',
+          text: (error as Error).message,
+          files: [],
+          toolTrace: [],
+          usage: null,
+        });
         throw error;
       }
     // A tick later, so that whoever streams sees the turn from its first state on.
@@ -185,7 +202,11 @@ export function createRequestHandler(deps: RequestHandlerDeps): A2ARequestHandle
     if (isOver(entry.task)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const unfollow = entry.follow((frame) => {
-      if (frame.payload?.$case === 'statusUpdate' && frame.payload.value.status?.state === TaskState.TASK_STATE_INPUT_REQUIRED) resolve();
+      if (
+        frame.payload?.$case === 'statusUpdate' &&
+        frame.payload.value.status?.state === TaskState.TASK_STATE_INPUT_REQUIRED
+      )
+        resolve();
     });
     entry.done.then(resolve);
     await promise;
@@ -259,4 +280,3 @@ export function createRequestHandler(deps: RequestHandlerDeps): A2ARequestHandle
     },
   };
 }
-

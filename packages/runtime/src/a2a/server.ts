@@ -189,7 +189,8 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
     });
 
   const sendCard: Handler = (_request, response) => sendJson(response, 200, buildCard(cardInput()));
-  const readFile: Handler = (request, response, target) => sendFile(request, response, target.searchParams.get('path') ?? '', roots);
+  const readFile: Handler = (request, response, target) =>
+    sendFile(request, response, target.searchParams.get('path') ?? '', roots);
 
   const routes: Record<string, Handler> = {
     'POST /': handleRpc,
@@ -197,7 +198,8 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
     'GET /.well-known/agent-card.json': sendCard,
     'GET /.well-known/agent.json': sendCard,
     'GET /healthz': (_request, response) => sendJson(response, 200, { status: 'ok' }),
-    'GET /readyz': (_request, response) => sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'starting' }),
+    'GET /readyz': (_request, response) =>
+      sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'starting' }),
     'GET /internal/file/read': guarded(readFile),
     'GET /internal/diagnostics': guarded(diagnose),
     'POST /internal/cancel': guarded(cancelTurns),
@@ -208,7 +210,8 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
       // A reader that left in the middle is no fault of ours.
       if (!response.destroyed) log.warn({ err: error }, 'a reply broke off');
       response.destroy();
-    } else if (error instanceof FileRefusal) sendJson(response, error.status, { error: error.message, code: error.code });
+    } else if (error instanceof FileRefusal)
+      sendJson(response, error.status, { error: error.message, code: error.code });
     else if (error instanceof BodyTooLarge)
       sendJson(response, 413, { error: 'the body is too large', code: 'body_too_large' }, { connection: 'close' });
     else {

@@ -107,7 +107,8 @@ export function createTaskEntry(input: {
     finished(outcome) {
       if (isOver(task)) return;
       // A reader of the artifacts alone must see that what was streamed is not the whole answer.
-      if (outcome.state === 'failed' && task.artifacts.length > 0) addText(`\n\n${outcome.text}`, task.artifacts.length - 1);
+      if (outcome.state === 'failed' && task.artifacts.length > 0)
+        addText(`\n\n${outcome.text}`, task.artifacts.length - 1);
       const files = outcome.files.map(filePart);
       if (files.length > 0) {
         const artifact = artifactOf(`${taskId}-files`, files);

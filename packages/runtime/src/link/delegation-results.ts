@@ -1,9 +1,9 @@
 // After each beat: finished delegations become lines of the results file, one wake-up message to the agent itself, and a notice
 // to the person (chapter 40 §7). The peer's reply is never part of the wake-up.
 
+import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { randomUUID } from 'node:crypto';
 import { writeAtomically } from '../credentials.ts';
 import type { Logger } from '../logger.ts';
 import type { PlatformClient } from './platform-client.ts';
@@ -50,7 +50,15 @@ function loadSeen(path: string): string[] | null {
   }
 }
 
-export function createDelegationResults({ client, resultsFile, configDir, timers, log, signal, isAwaited }: DelegationResultsDeps) {
+export function createDelegationResults({
+  client,
+  resultsFile,
+  configDir,
+  timers,
+  log,
+  signal,
+  isAwaited,
+}: DelegationResultsDeps) {
   const seenPath = join(configDir, '.delegations_seen.json');
   const stored = loadSeen(seenPath);
   let seen = new Set(stored ?? []);
@@ -95,7 +103,13 @@ export function createDelegationResults({ client, resultsFile, configDir, timers
         remember([id]);
       } else if (isAwaited(id)) remember([id]);
       else if (skipBefore !== null && Date.parse(row.created_at ?? '') < skipBefore) remember([id]);
-      else if (row.method !== 'delegate' || !rows.some((other) => other.delegation_id === id && other.method === 'delegate_result' && other.status === row.status)) results.set(id, toResult(row));
+      else if (
+        row.method !== 'delegate' ||
+        !rows.some(
+          (other) => other.delegation_id === id && other.method === 'delegate_result' && other.status === row.status,
+        )
+      )
+        results.set(id, toResult(row));
     }
     return [...results.values()].reverse();
   }
@@ -113,8 +127,13 @@ export function createDelegationResults({ client, resultsFile, configDir, timers
 
   async function wake(results: readonly DelegationResult[]): Promise<void> {
     const parent = await readParentName();
-    const lines = results.map((result) => `[${result.status}] Delegation ${result.delegation_id.slice(0, 8)}: ${quote(result.summary, 80)}${result.error ? `\nError: ${quote(result.error, 100)}` : ''}`);
-    const closing = parent ? `Read the results, report a summary to ${parent}, and tell the user.` : 'Read the results and tell the user.';
+    const lines = results.map(
+      (result) =>
+        `[${result.status}] Delegation ${result.delegation_id.slice(0, 8)}: ${quote(result.summary, 80)}${result.error ? `\nError: ${quote(result.error, 100)}` : ''}`,
+    );
+    const closing = parent
+      ? `Read the results, report a summary to ${parent}, and tell the user.`
+      : 'Read the results and tell the user.';
     await client.request('POST', `/workspaces/${self}/a2a`, {
       source: true,
       timeoutMs: WAKE_TIMEOUT_MS,
@@ -123,7 +142,14 @@ export function createDelegationResults({ client, resultsFile, configDir, timers
         jsonrpc: '2.0',
         id: randomUUID(),
         method: 'message/send',
-        params: { message: { role: 'user', messageId: randomUUID(), parts: [{ kind: 'text', text: `${lines.join('\n')}\n${closing}` }], metadata: { internal: 'delegation_results' } } },
+        params: {
+          message: {
+            role: 'user',
+            messageId: randomUUID(),
+            parts: [{ kind: 'text', text: `${lines.join('\n')}\n${closing}` }],
+            metadata: { internal: 'delegation_results' },
+          },
+        },
       },
     });
   }
@@ -135,12 +161,19 @@ export function createDelegationResults({ client, resultsFile, configDir, timers
     pending = [];
     lastWakeAt = timers.now();
     wake(results).catch((error: unknown) => {
-      if (!signal.aborted) log.warn({ err: error }, 'the agent could not be woken for delegation results; they wait in the results file');
+      if (!signal.aborted)
+        log.warn({ err: error }, 'the agent could not be woken for delegation results; they wait in the results file');
     });
   }
 
   async function notice(results: readonly DelegationResult[]): Promise<void> {
-    const shown = results.length > MOST_NOTICES ? [`${results.length} delegations finished`] : results.map((result) => `Delegation ${result.status}: ${result.summary.slice(0, 100)}${result.response_preview ? ` — ${result.response_preview.slice(0, 200)}` : ''}`);
+    const shown =
+      results.length > MOST_NOTICES
+        ? [`${results.length} delegations finished`]
+        : results.map(
+            (result) =>
+              `Delegation ${result.status}: ${result.summary.slice(0, 100)}${result.response_preview ? ` — ${result.response_preview.slice(0, 200)}` : ''}`,
+          );
     for (const message of shown) {
       try {
         await client.request('POST', `/workspaces/${self}/notify`, { body: { message, type: 'delegation_result' } });
@@ -170,7 +203,9 @@ export function createDelegationResults({ client, resultsFile, configDir, timers
       if (collecting) return;
       collecting = true;
       collect()
-        .catch((error: unknown) => log.debug({ err: error }, 'delegation results could not be read; the next beat repeats it'))
+        .catch((error: unknown) =>
+          log.debug({ err: error }, 'delegation results could not be read; the next beat repeats it'),
+        )
         .finally(() => {
           collecting = false;
         });

@@ -13,7 +13,15 @@ const JITTER = 0.1;
 const TIMEOUT_MS = 10_000;
 const COALESCE_MS = 250;
 const RECREATE_AFTER = 10;
-const CAPABILITY_NAMES: (keyof Capabilities)[] = ['heartbeat', 'scheduler', 'session', 'status_mgmt', 'retry', 'activity_decoration', 'channel_dispatch'];
+const CAPABILITY_NAMES: (keyof Capabilities)[] = [
+  'heartbeat',
+  'scheduler',
+  'session',
+  'status_mgmt',
+  'retry',
+  'activity_decoration',
+  'channel_dispatch',
+];
 
 export interface HeartbeatDeps {
   client: PlatformClient;
@@ -59,7 +67,10 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
       const declared = adapter.capabilities();
       const capabilities = Object.fromEntries(CAPABILITY_NAMES.map((name) => [name, declared[name] === true]));
       const idle = adapter.idleTimeoutOverride();
-      return { capabilities, ...(idle !== null && Number.isInteger(idle) && idle > 0 ? { idle_timeout_seconds: idle } : {}) };
+      return {
+        capabilities,
+        ...(idle !== null && Number.isInteger(idle) && idle > 0 ? { idle_timeout_seconds: idle } : {}),
+      };
     } catch (error) {
       log.debug({ err: error }, 'the adapter could not say what it can do');
       return null;
@@ -96,7 +107,8 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
 
   function countFailure(reason: string, error?: unknown): void {
     failures += 1;
-    if (failures <= 3 || failures % 10 === 0) log.warn({ failures, reason, ...(error ? { err: error } : {}) }, 'a heartbeat was not accepted');
+    if (failures <= 3 || failures % 10 === 0)
+      log.warn({ failures, reason, ...(error ? { err: error } : {}) }, 'a heartbeat was not accepted');
     if (failures === RECREATE_AFTER) client.reset();
   }
 

@@ -26,7 +26,11 @@ export interface RequestOptions {
 export interface PlatformClient {
   readonly workspaceId: string;
   /** Rejects only when no answer came: network, timeout, abort. */
-  request(method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', path: string, options?: RequestOptions): Promise<PlatformResponse>;
+  request(
+    method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE',
+    path: string,
+    options?: RequestOptions,
+  ): Promise<PlatformResponse>;
   /** Drops all connections; the next request opens fresh ones. */
   reset(): void;
   close(): Promise<void>;
@@ -40,7 +44,17 @@ function parseBody(text: string): unknown {
   }
 }
 
-export function createPlatformClient({ platformUrl, workspaceId, credentials, log }: { platformUrl: string; workspaceId: string; credentials: Credentials; log: Logger }): PlatformClient {
+export function createPlatformClient({
+  platformUrl,
+  workspaceId,
+  credentials,
+  log,
+}: {
+  platformUrl: string;
+  workspaceId: string;
+  credentials: Credentials;
+  log: Logger;
+}): PlatformClient {
   const open = () => new Agent({ keepAliveTimeout: 30_000, connect: { timeout: TIMEOUT_MS } });
   let agent = open();
   return {
@@ -65,7 +79,8 @@ export function createPlatformClient({ platformUrl, workspaceId, credentials, lo
         ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
       });
       const body = parseBody(await response.body.text());
-      if (response.statusCode >= 400) log.debug({ method, path, status: response.statusCode }, 'the platform refused a request');
+      if (response.statusCode >= 400)
+        log.debug({ method, path, status: response.statusCode }, 'the platform refused a request');
       return { status: response.statusCode, headers: response.headers, body };
     },
     reset() {

@@ -25,7 +25,10 @@ interface RegisterReply {
 
 export function createRegistration({ client, credentials, timers, log, url, card, signal }: RegisterDeps) {
   async function send() {
-    return await client.request('POST', '/registry/register', { body: { id: client.workspaceId, url: url(), agent_card: card() }, signal });
+    return await client.request('POST', '/registry/register', {
+      body: { id: client.workspaceId, url: url(), agent_card: card() },
+      signal,
+    });
   }
 
   /** One attempt; a refused token is read from disk again and tried once more. */

@@ -29,7 +29,11 @@ export interface TaskCounter {
 
 /** First meaningful line without Markdown markers. */
 export function toLabel(text: string): string {
-  const line = text.split('\n').map((one) => one.replace(/^[\s#>*`_-]+|[*`_]+/g, '').trim()).find((one) => one !== '') ?? '';
+  const line =
+    text
+      .split('\n')
+      .map((one) => one.replace(/^[\s#>*`_-]+|[*`_]+/g, '').trim())
+      .find((one) => one !== '') ?? '';
   return [...line].slice(0, LABEL_LENGTH).join('');
 }
 
@@ -58,7 +62,8 @@ export function createTaskCounter(): TaskCounter {
     active: () => running.size,
     currentTask: () => [...running].at(-1)?.label ?? '',
     messageIds: () => [...running].map((task) => task.messageId).slice(0, MOST_IDS),
-    delegationIds: () => [...running].flatMap((task) => (task.delegationId ? [task.delegationId] : [])).slice(0, MOST_IDS),
+    delegationIds: () =>
+      [...running].flatMap((task) => (task.delegationId ? [task.delegationId] : [])).slice(0, MOST_IDS),
     errorRate: () => (requests === 0 ? 0 : errors / requests),
     lastError: () => lastError,
     resetRates() {

@@ -38,7 +38,9 @@ function readPromptFiles(configDir: string, config: AgentConfig, log: Logger): s
 
 function describePeers(peers: readonly Peer[], self: string): string {
   const relation = (peer: Peer) => (peer.parent_id === self ? 'reports to you' : 'peer or lead');
-  const lines = peers.map((peer) => `- ${peer.name} (id ${peer.id}, ${relation(peer)}, ${peer.status})${peer.role ? `: ${peer.role}` : ''}`);
+  const lines = peers.map(
+    (peer) => `- ${peer.name} (id ${peer.id}, ${relation(peer)}, ${peer.status})${peer.role ? `: ${peer.role}` : ''}`,
+  );
   return `## Who you can work with\n${lines.join('\n')}\nHand a task over with delegate_task and the id.`;
 }
 

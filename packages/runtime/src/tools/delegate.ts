@@ -4,7 +4,14 @@ import { createHash } from 'node:crypto';
 import { AgentError } from '../turn/failure.ts';
 import type { DelegationWatch } from './delegation-watch.ts';
 import type { ToolDeps } from './index.ts';
-import { type DelegationRow, latestOf, type PeerRow, PlatformRefusal, readJson, readPeers } from './platform-answers.ts';
+import {
+  type DelegationRow,
+  latestOf,
+  type PeerRow,
+  PlatformRefusal,
+  readJson,
+  readPeers,
+} from './platform-answers.ts';
 import type { ToolCallContext, ToolSpec } from './tool.ts';
 
 const WAIT_SECONDS = 300;
@@ -62,7 +69,11 @@ export function createDelegationTools(deps: ToolDeps, watch: DelegationWatch): T
     return named.length === 1 && named[0] ? { id: named[0].id, name: named[0].name } : null;
   }
 
-  async function send(targetId: string, task: string, context: ToolCallContext): Promise<{ id: string; status: string }> {
+  async function send(
+    targetId: string,
+    task: string,
+    context: ToolCallContext,
+  ): Promise<{ id: string; status: string }> {
     for (let attempt = 1; ; attempt += 1) {
       const response = await client.request('POST', `/workspaces/${client.workspaceId}/delegate`, {
         source: true,
@@ -85,7 +96,10 @@ export function createDelegationTools(deps: ToolDeps, watch: DelegationWatch): T
     const given = textOf(input.workspace_id);
     const task = textOf(input.task);
     if (!given || !task) return { ok: false, answer: { ok: false, error: 'workspace_id and task are required' } };
-    const fail = (error: string) => ({ ok: false as const, answer: { ok: false, status: 'failed', peer: given, error, hint: HINT } });
+    const fail = (error: string) => ({
+      ok: false as const,
+      answer: { ok: false, status: 'failed', peer: given, error, hint: HINT },
+    });
     try {
       const peer = await findPeer(given, context.signal);
       if (!peer) return fail(`no single peer is called ${JSON.stringify(given)}; list_peers shows who there is`);
@@ -103,8 +117,15 @@ export function createDelegationTools(deps: ToolDeps, watch: DelegationWatch): T
     if (!started.ok) return started.answer;
     const ending = await watch.wait(started.id, seconds * 1000, context.signal);
     if (ending === null)
-      return { ok: true, delegation_id: started.id, status: 'running', text: '', hint: 'It goes on; its result will reach you.' };
-    if (ending.status === 'completed') return { ok: true, delegation_id: started.id, status: 'completed', text: ending.text };
+      return {
+        ok: true,
+        delegation_id: started.id,
+        status: 'running',
+        text: '',
+        hint: 'It goes on; its result will reach you.',
+      };
+    if (ending.status === 'completed')
+      return { ok: true, delegation_id: started.id, status: 'completed', text: ending.text };
     const error = ending.error || 'the peer failed';
     return { ok: false, delegation_id: started.id, status: 'failed', peer: started.peer, error, hint: HINT };
   }
@@ -124,13 +145,20 @@ export function createDelegationTools(deps: ToolDeps, watch: DelegationWatch): T
 
   async function check(input: Record<string, unknown>, context: ToolCallContext): Promise<unknown> {
     try {
-      const rows = await readJson<DelegationRow[]>(client, `/workspaces/${client.workspaceId}/delegations`, { signal: context.signal });
+      const rows = await readJson<DelegationRow[]>(client, `/workspaces/${client.workspaceId}/delegations`, {
+        signal: context.signal,
+      });
       const wanted = textOf(input.task_id);
       if (wanted) {
         const row = latestOf(rows, wanted);
-        return row ? { ok: true, ...(await describe(row, true)) } : { ok: false, error: `no delegation ${wanted} among the last ones` };
+        return row
+          ? { ok: true, ...(await describe(row, true)) }
+          : { ok: false, error: `no delegation ${wanted} among the last ones` };
       }
-      const ids = [...new Set(rows.flatMap((row) => (row.delegation_id ? [row.delegation_id] : [])))].slice(0, MOST_LISTED);
+      const ids = [...new Set(rows.flatMap((row) => (row.delegation_id ? [row.delegation_id] : [])))].slice(
+        0,
+        MOST_LISTED,
+      );
       const latest = ids.flatMap((id) => latestOf(rows, id) ?? []);
       return { ok: true, tasks: await Promise.all(latest.map((row) => describe(row, false))) };
     } catch (error) {
@@ -146,7 +174,10 @@ export function createDelegationTools(deps: ToolDeps, watch: DelegationWatch): T
       whenToUse: 'Use it when you need the answer to go on; several calls at once run in parallel.',
       inputSchema: {
         ...inputSchema,
-        properties: { ...inputSchema.properties, timeout_s: { type: 'number', description: `Longest wait in seconds (${waitSeconds}).` } },
+        properties: {
+          ...inputSchema.properties,
+          timeout_s: { type: 'number', description: `Longest wait in seconds (${waitSeconds}).` },
+        },
       },
       run: delegate,
     },

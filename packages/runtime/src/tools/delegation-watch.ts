@@ -48,7 +48,9 @@ export function createDelegationWatch({ client, log }: { client: PlatformClient;
       `/workspaces/${client.workspaceId}/activity`,
       { query: { type: 'delegation', limit: 200 } },
     );
-    const own = rows.find(({ response_body: body }) => body?.delegation_id === row.delegation_id && typeof body?.text === 'string');
+    const own = rows.find(
+      ({ response_body: body }) => body?.delegation_id === row.delegation_id && typeof body?.text === 'string',
+    );
     return own?.response_body?.text ?? preview;
   }
 

@@ -31,7 +31,10 @@ function reporting(run: ToolSpec['run']): ToolSpec['run'] {
       return await run(input, context);
     } catch (error) {
       if (context.signal.aborted) throw error;
-      return { ok: false, error: error instanceof PlatformRefusal ? error.message : 'the platform could not be reached' };
+      return {
+        ok: false,
+        error: error instanceof PlatformRefusal ? error.message : 'the platform could not be reached',
+      };
     }
   };
 }
@@ -82,7 +85,12 @@ export function createAgentTools(input: {
   environment: Pick<RuntimeEnvironment, 'workspaceRoot' | 'all'>;
   log: Logger;
 }): AgentTools {
-  const deps: ToolDeps = { client: input.client, workspaceRoot: input.environment.workspaceRoot, env: input.environment.all, log: input.log };
+  const deps: ToolDeps = {
+    client: input.client,
+    workspaceRoot: input.environment.workspaceRoot,
+    env: input.environment.all,
+    log: input.log,
+  };
   const watch = createDelegationWatch(deps);
   return {
     specs: [...createOrientationTools(deps), ...createDelegationTools(deps, watch), createMessageTool(deps)],

@@ -24,7 +24,9 @@ class AttachmentError extends Error {}
 
 /** Names as chapter 40 §12 stores them. */
 export function toSafeName(name: string): string {
-  const plain = basename(name).replaceAll(' ', '_').replace(/[^A-Za-z0-9._-]/g, '_');
+  const plain = basename(name)
+    .replaceAll(' ', '_')
+    .replace(/[^A-Za-z0-9._-]/g, '_');
   const extension = /\.[A-Za-z0-9]{1,15}$/.exec(plain)?.[0] ?? '';
   const short = plain.length <= 100 ? plain : plain.slice(0, 100 - extension.length) + extension;
   return short === '' || short === '.' || short === '..' ? 'file' : short;
@@ -33,7 +35,9 @@ export function toSafeName(name: string): string {
 export function createMessageTool({ client, workspaceRoot }: ToolDeps): ToolSpec {
   /** What the agent calls `/workspace/x` lies below the root on disk. */
   const toDisk = (path: string) =>
-    path === '/workspace' || path.startsWith('/workspace/') ? join(workspaceRoot, path.slice('/workspace'.length)) : path;
+    path === '/workspace' || path.startsWith('/workspace/')
+      ? join(workspaceRoot, path.slice('/workspace'.length))
+      : path;
 
   async function check(given: string): Promise<string> {
     const path = toDisk(given.replace(/^workspace:/, ''));
@@ -57,7 +61,15 @@ export function createMessageTool({ client, workspaceRoot }: ToolDeps): ToolSpec
     const { size } = await stat(path);
     const name = basename(path);
     if (path.startsWith(root + sep))
-      return { uri: `workspace:/workspace/${path.slice(root.length + 1).split(sep).join('/')}`, name, mimeType: typeOf(name), size };
+      return {
+        uri: `workspace:/workspace/${path
+          .slice(root.length + 1)
+          .split(sep)
+          .join('/')}`,
+        name,
+        mimeType: typeOf(name),
+        size,
+      };
     const stored = `${randomBytes(16).toString('hex')}-${toSafeName(name)}`;
     await mkdir(join(root, UPLOADS), { recursive: true });
     await copyFile(path, join(root, UPLOADS, stored), constants.COPYFILE_EXCL);

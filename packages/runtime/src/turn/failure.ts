@@ -1,6 +1,12 @@
 // What a person may read about a failed turn: a tag, never a stack, a path or a provider's words (chapter 40 §1).
 
-export type FailureTag = 'rate_limited' | 'auth_failed' | 'session_error' | 'subprocess_error' | `exit_${number}` | (string & {});
+export type FailureTag =
+  | 'rate_limited'
+  | 'auth_failed'
+  | 'session_error'
+  | 'subprocess_error'
+  | `exit_${number}`
+  | (string & {});
 
 /** A failure an adapter can name. `message` goes to the log only. */
 export class AgentError extends Error {

@@ -81,7 +81,11 @@ export function createPipeline(deps: PipelineDeps) {
   }
 
   /** The executor, or the end of patience with one that does not heed its signal. */
-  async function runExecutor(turn: Turn, emit: Parameters<Executor['run']>[1], signal: AbortSignal): Promise<TurnResult> {
+  async function runExecutor(
+    turn: Turn,
+    emit: Parameters<Executor['run']>[1],
+    signal: AbortSignal,
+  ): Promise<TurnResult> {
     const run = executor.run(turn, emit, signal);
     const impatience = aborted(signal).catch(async (reason: unknown) => {
       executor.cancel?.(turn.id).catch((error: unknown) => log.warn({ err: error }, 'the adapter could not cancel'));
@@ -92,7 +96,12 @@ export function createPipeline(deps: PipelineDeps) {
     return await Promise.race([run, impatience]);
   }
 
-  async function run(input: TurnInput, observer: TurnObserver, trace: ToolTrace, signal: AbortSignal): Promise<TurnOutcome> {
+  async function run(
+    input: TurnInput,
+    observer: TurnObserver,
+    trace: ToolTrace,
+    signal: AbortSignal,
+  ): Promise<TurnOutcome> {
     const turn: Turn = { ...input, delegationResults: await takeResults() };
     let streamed = '';
     let segment = 0;
@@ -133,12 +142,23 @@ export function createPipeline(deps: PipelineDeps) {
       const text = result.text.trim() === '' ? streamed || NO_RESPONSE : result.text;
       // What was streamed and what is final must be one text: a reader of either has the whole answer.
       if (text.startsWith(streamed)) emit.text(text.slice(streamed.length));
-      return { state: 'completed', text: streamed, files: result.files ?? [], toolTrace: trace.entries(), usage: result.usage ?? null };
+      return {
+        state: 'completed',
+        text: streamed,
+        files: result.files ?? [],
+        toolTrace: trace.entries(),
+        usage: result.usage ?? null,
+      };
     }
   }
 
   /** Never rejects: every end is an outcome, told to the observer. */
-  async function runTurn(input: TurnInput, ticket: Ticket, observer: TurnObserver, cancel: AbortController): Promise<void> {
+  async function runTurn(
+    input: TurnInput,
+    ticket: Ticket,
+    observer: TurnObserver,
+    cancel: AbortController,
+  ): Promise<void> {
     let endTask: (() => void) | null = null;
     let timer: NodeJS.Timeout | undefined;
     const started = performance.now();
@@ -147,9 +167,16 @@ export function createPipeline(deps: PipelineDeps) {
     try {
       await Promise.race([ticket.ready, aborted(cancel.signal)]);
       observer.working();
-      endTask = taskCounter.beginTask({ label: toLabel(input.text), messageId: input.messageId, delegationId: asText(input.metadata.delegation_id) });
+      endTask = taskCounter.beginTask({
+        label: toLabel(input.text),
+        messageId: input.messageId,
+        delegationId: asText(input.metadata.delegation_id),
+      });
       if (timeoutSeconds > 0)
-        timer = setTimeout(() => cancel.abort(new TurnTimeout(`no answer within ${timeoutSeconds} s`)), timeoutSeconds * 1000);
+        timer = setTimeout(
+          () => cancel.abort(new TurnTimeout(`no answer within ${timeoutSeconds} s`)),
+          timeoutSeconds * 1000,
+        );
       outcome = await run(input, observer, trace, cancel.signal);
       taskCounter.recordResult(null);
       deps.clearWedge();

@@ -22,7 +22,13 @@ export function createToolTrace(): ToolTrace {
   return {
     add({ tool, input, output, ms, ok }) {
       if (entries.length >= MOST_CALLS) return;
-      entries.push({ tool, input: render(input, INPUT_LENGTH), output_preview: render(output, OUTPUT_LENGTH), ms: Math.round(ms), ok });
+      entries.push({
+        tool,
+        input: render(input, INPUT_LENGTH),
+        output_preview: render(output, OUTPUT_LENGTH),
+        ms: Math.round(ms),
+        ok,
+      });
     },
     entries: () => entries,
   };

@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Events } from '../events/index.ts';
-import { extractText, type Messaging, parseReply, type ProxyOutcome, resultOf } from '../messaging/index.ts';
+import { extractText, type Messaging, type ProxyOutcome, parseReply, resultOf } from '../messaging/index.ts';
 import type { Database } from '../platform/db/index.ts';
 import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';

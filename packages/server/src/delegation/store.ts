@@ -151,7 +151,9 @@ export async function setMirrorStatus(
 
 /** The one retry of a delegation that was certainly not delivered. */
 export async function countRetry(db: Executor, id: string): Promise<void> {
-  await sql`update delegations set retry_count = retry_count + 1, updated_at = now() where delegation_id = ${id}`.execute(db);
+  await sql`update delegations set retry_count = retry_count + 1, updated_at = now() where delegation_id = ${id}`.execute(
+    db,
+  );
 }
 
 /** Delegations whose message waits in a queue or an inbox. */

@@ -15,19 +15,19 @@ import type { Outbound } from '../platform/outbound/index.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import type { Liveness, ProxyCall, ProxyOutcome } from './call.ts';
 import type { QueueRow } from './lifecycle.ts';
-import { type A2aProxy, createProxy } from './proxy.ts';
 import { createQueueLoops } from './loops.ts';
+import { type A2aProxy, createProxy } from './proxy.ts';
 import { createQueue, type QueueOutcome } from './queue.ts';
 import { extractText, extractUsage, resultOf } from './reply.ts';
 import { mountMessagingRoutes } from './routes.ts';
-import * as store from './store.ts';
 import type { FinishedMessage } from './store.ts';
+import * as store from './store.ts';
 
-export type { FinishedMessage } from './store.ts';
-export { type QueueRow, queueLifecycle } from './lifecycle.ts';
 export type { Caller, ProxyCall, ProxyOutcome } from './call.ts';
+export { type QueueRow, queueLifecycle } from './lifecycle.ts';
 export type { QueueOutcome } from './queue.ts';
 export { extractText, parseReply, resultOf } from './reply.ts';
+export type { FinishedMessage } from './store.ts';
 
 /** A message between workspaces that reached its target; `reply` is null for an inbox delivery. */
 export interface DeliveredMessage {

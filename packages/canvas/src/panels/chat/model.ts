@@ -107,15 +107,13 @@ export function readFiles(carrier: unknown): ChatFile[] {
 
 function readTrace(trace: unknown): TraceStep[] {
   if (!Array.isArray(trace)) return [];
-  return trace
-    .filter(isObject)
-    .map((step) => ({
-      tool: String(step.tool ?? ''),
-      input: typeof step.input === 'string' ? step.input : JSON.stringify(step.input ?? ''),
-      output_preview: String(step.output_preview ?? ''),
-      ms: Number(step.ms ?? 0),
-      ok: step.ok !== false,
-    }));
+  return trace.filter(isObject).map((step) => ({
+    tool: String(step.tool ?? ''),
+    input: typeof step.input === 'string' ? step.input : JSON.stringify(step.input ?? ''),
+    output_preview: String(step.output_preview ?? ''),
+    ms: Number(step.ms ?? 0),
+    ok: step.ok !== false,
+  }));
 }
 
 /** The result inside a JSON-RPC reply; notify rows carry their text as `result` itself. */

@@ -20,6 +20,7 @@ export interface LoopReport {
   name: string;
   why: string;
   everyMs: number;
+  runs: Loop['runs'];
   lastTickAt: number | null;
   lastSuccessAt: number | null;
   lastError: string | null;
@@ -164,6 +165,7 @@ export function createSupervisor(
         name: loop.name,
         why: loop.why,
         everyMs: loop.everyMs,
+        runs: loop.runs,
         lastTickAt,
         lastSuccessAt,
         lastError,

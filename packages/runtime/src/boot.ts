@@ -1,25 +1,31 @@
 // The boot sequence of an agent (chapter 40 §2) as a library: no process signals, no exit codes; several may run in one process.
 
 import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { createA2aServer } from './a2a/server.ts';
 import type { Adapter, AdapterContext, PreflightIssue } from './adapters/adapter.ts';
-import { findAdapter, listAdapters } from './adapters/index.ts';
-import { loadConfig } from './config.ts';
+import { chooseAdapter } from './adapters/index.ts';
+import { type LoadedConfig, loadConfig } from './config.ts';
 import { createCredentials } from './credentials.ts';
 import type { RuntimeEnvironment } from './environment.ts';
 import { createDelegationResults } from './link/delegation-results.ts';
 import { createHeartbeat } from './link/heartbeat.ts';
-import { createPlatformClient } from './link/platform-client.ts';
+import { createPlatformClient, type PlatformClient } from './link/platform-client.ts';
 import { createRegistration } from './link/register.ts';
 import { createResultsFile } from './link/results-file.ts';
+import { createSeenDelegations } from './link/seen-delegations.ts';
 import { createTaskCounter } from './link/task-counter.ts';
 import { systemTimers, type Timers } from './link/timers.ts';
+import { createWakeUp } from './link/wake-up.ts';
 import { createWedge } from './link/wedge.ts';
-import type { Logger } from './logger.ts';
+import { createRedactor, type Logger } from './logger.ts';
 import { runPreflight } from './preflight.ts';
 import { createSystemPrompt } from './prompt/system-prompt.ts';
 import { createAgentTools } from './tools/index.ts';
+import { readSelf } from './tools/platform-answers.ts';
+import { RETRY_DELAYS_MS } from './turn/pipeline.ts';
+import { prepareFolder, writeAgentsFile } from './workspace-folder.ts';
 
 /** Preflight found what makes a start pointless; all findings are in `issues`. */
 export class PreflightError extends Error {
@@ -37,15 +43,19 @@ export interface BootOptions {
   adapter?: Adapter;
   timers?: Timers;
   heartbeatMs?: number;
+  /** Pauses before a turn is repeated on an overloaded model; 5, 10 and 20 s unless given. */
+  retryDelaysMs?: readonly number[];
   /** Address to listen on; loopback when the platform is reached by loopback. */
   host?: string;
+  /** Ends the process; given where the agent has it for itself. */
+  exit?: (code: number) => never;
   onDeleted?: () => void;
 }
 
 export interface RunningAgent {
   port: number;
   url: string;
-  /** Stops taking turns, waits for the running one, says goodbye with a last beat. */
+  /** Stops taking turns, waits for the running ones, says goodbye with a last beat. */
   stop(): Promise<void>;
 }
 
@@ -56,33 +66,63 @@ function readVersion(): string {
 
 const isLoopback = (url: string) => ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
 
-/** @throws ConfigError, PreflightError, or the adapter's own error: nothing was registered then. */
-export async function boot(options: BootOptions): Promise<RunningAgent> {
-  const { environment: env, log, timers = systemTimers } = options;
-  for (const warning of env.warnings) log.warn(warning);
-  const version = readVersion();
-  const config = loadConfig(env.configDir, env.all.MODEL_PROVIDER);
-  if (env.port !== null) config.a2a.port = env.port;
-  const adapter = options.adapter ?? (await findAdapter(config.runtime, env.all));
-  const issues = runPreflight({
-    config: env.port === 0 ? { ...config, a2a: { ...config.a2a, port: 1 } } : config,
-    adapter,
-    knownAdapters: listAdapters(),
-    configDir: env.configDir,
-    env: env.all,
-  });
+function findPrimaryIp(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
+}
+
+/** @throws PreflightError with every failure; warnings go to the log. */
+async function prepareAdapter(options: BootOptions, config: LoadedConfig): Promise<Adapter> {
+  const { environment: env, log } = options;
+  const choice = options.adapter
+    ? { adapter: options.adapter, issues: [] }
+    : await chooseAdapter(config.runtime, env.adapterModule);
+  const issues = [
+    ...choice.issues,
+    ...runPreflight({
+      config,
+      adapter: choice.adapter,
+      configDir: env.configDir,
+      platformUrl: env.platformUrl,
+      port: env.port ?? config.a2a.port,
+      env: env.all,
+    }),
+  ];
   for (const issue of issues.filter(({ severity }) => severity === 'warn'))
     log.warn({ detail: issue.detail, fix: issue.fix }, issue.title);
   const failures = issues.filter(({ severity }) => severity === 'fail');
-  if (failures.length > 0 || !adapter) throw new PreflightError(failures);
+  if (failures.length > 0 || !choice.adapter) throw new PreflightError(failures);
+  return choice.adapter;
+}
+
+/** The platform decides how many turns run at once, since it counts on that number before it sends. */
+async function adoptWidth(client: PlatformClient, setWidth: (width: number) => void, log: Logger): Promise<void> {
+  try {
+    const { max_concurrent_tasks: width } = await readSelf(client);
+    if (typeof width === 'number' && Number.isInteger(width) && width > 0) setWidth(width);
+  } catch (error) {
+    log.warn({ err: error }, 'the number of turns at once could not be read; config.yaml decides');
+  }
+}
+
+/** @throws ConfigError, PreflightError, or the adapter's own error: nothing was registered then. */
+export async function boot(options: BootOptions): Promise<RunningAgent> {
+  const { environment: env, log, timers = systemTimers, retryDelaysMs = RETRY_DELAYS_MS } = options;
+  for (const warning of env.warnings) log.warn(warning);
+  const version = readVersion();
+  prepareFolder(env.workspaceRoot, log);
+  const config = loadConfig(env.configDir, env.all.MODEL_PROVIDER);
+  const adapter = await prepareAdapter(options, config);
 
   const stopping = new AbortController();
-  const credentials = createCredentials(env.configDir, env.all, log);
+  const { signal } = stopping;
+  const credentials = createCredentials(env.credentialsDir, env.all, log);
   const client = createPlatformClient({ platformUrl: env.platformUrl, workspaceId: env.workspaceId, credentials, log });
   const counter = createTaskCounter();
   const wedge = createWedge();
-  const resultsFile = createResultsFile(env.resultsFile);
-  const tools = createAgentTools({ client, workspaceId: env.workspaceId, environment: env, log });
+  const resultsFile = createResultsFile(env.resultsFile, log);
+  const seen = createSeenDelegations(env.credentialsDir, log);
+  const tools = createAgentTools({ client, environment: env, config, seen, timers, log });
   const context: AdapterContext = {
     workspaceId: env.workspaceId,
     config,
@@ -90,9 +130,19 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
     workspaceRoot: env.workspaceRoot,
     env: env.all,
     tools: tools.specs,
-    systemPrompt: createSystemPrompt({ config, configDir: env.configDir, client, tools: tools.specs, log }),
+    systemPrompt: createSystemPrompt({
+      config,
+      configDir: env.configDir,
+      parentId: env.parentId,
+      client,
+      tools: tools.specs,
+      log,
+    }),
     markWedged: wedge.mark,
     clearWedge: wedge.clear,
+    exit: options.exit ?? null,
+    retryDelaysMs,
+    maxTokens: env.maxTokens,
     log,
   };
   await adapter.setup(context);
@@ -101,24 +151,37 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
   let url = env.agentUrl ?? '';
   const server = createA2aServer({
     config,
-    context,
     adapter,
     executor,
     credentials,
     taskCounter: counter,
     resultsFile,
     environment: env,
+    wedge,
     version,
     log,
+    redact: createRedactor(env.all),
     url: () => url,
+    retryDelaysMs,
   });
   // Listening comes before registering, so that the platform never calls a dead port.
   const host = options.host ?? (isLoopback(env.platformUrl) ? '127.0.0.1' : '0.0.0.0');
-  const { port } = await server.listen(config.a2a.port, host);
-  url ||= isLoopback(env.platformUrl) ? `http://127.0.0.1:${port}` : `http://${env.hostname ?? '127.0.0.1'}:${port}`;
+  const { port } = await server.listen(env.port ?? config.a2a.port, host);
+  url ||= `http://${isLoopback(env.platformUrl) ? '127.0.0.1' : (env.hostname ?? findPrimaryIp())}:${port}`;
+  writeAgentsFile({
+    root: env.workspaceRoot,
+    config,
+    endpoint: env.agentUrl ?? `http://localhost:${port}/a2a`,
+    tools: tools.specs,
+    log,
+  });
   server.setReady();
-  log.info({ port, runtime: adapter.name() }, 'listening');
+  log.info({ port, runtime: adapter.name(), tier: config.tier }, 'listening');
 
+  const onDeleted = () => {
+    stopping.abort();
+    options.onDeleted?.();
+  };
   const registration = createRegistration({
     client,
     credentials,
@@ -126,22 +189,28 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
     log,
     url: () => url,
     card: server.card,
-    signal: stopping.signal,
+    signal,
+    onDeleted,
   });
+  async function register(): Promise<void> {
+    await registration.registerUntilDone();
+    if (signal.aborted) return;
+    heartbeat.start();
+    await adoptWidth(client, server.setWidth, log);
+  }
+  const registerDetached = () => {
+    register().catch((error: unknown) => log.error({ err: error }, 'registration ended unexpectedly'));
+  };
   const results = createDelegationResults({
     client,
     resultsFile,
-    configDir: env.configDir,
+    seen,
+    wakeUp: createWakeUp({ client, timers, log, signal }),
     timers,
     log,
-    signal: stopping.signal,
+    signal,
     isAwaited: tools.isAwaited,
   });
-  const register = () => {
-    registration
-      .registerUntilDone()
-      .catch((error: unknown) => log.error({ err: error }, 'registration ended unexpectedly'));
-  };
   const heartbeat = createHeartbeat({
     client,
     credentials,
@@ -153,25 +222,20 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
     version,
     ...(options.heartbeatMs ? { intervalMs: options.heartbeatMs } : {}),
     afterBeat: results.collectDetached,
-    onUnknown: register,
-    onDeleted: () => {
-      stopping.abort();
-      options.onDeleted?.();
-    },
+    onUnknown: registerDetached,
+    onDeleted,
   });
-  registration
-    .registerUntilDone()
-    .then(() => heartbeat.start())
-    .catch((error: unknown) => log.error({ err: error }, 'registration ended unexpectedly'));
+  registerDetached();
 
   return {
     port,
     url,
     async stop() {
-      await server.close(env.shutdownGraceMs);
+      const wasDeleted = signal.aborted;
+      await server.close(wasDeleted ? 0 : env.shutdownGraceMs);
       stopping.abort();
       await heartbeat.stop();
-      await heartbeat.beatOnce();
+      if (!wasDeleted) await heartbeat.sayFarewell();
       await adapter.dispose?.();
       await client.close();
     },

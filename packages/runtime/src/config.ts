@@ -59,7 +59,26 @@ const listOf = (raw: Raw, key: string): string[] | null =>
 export interface LoadedConfig extends AgentConfig {
   /** Names only; merged from `runtime_config.required_env` and `env.required`. */
   requiredEnv: string[];
+  /** `delegation`; the environment wins (chapter 40 §3, §22). */
+  delegation: { retryAttempts: number; retryDelaySeconds: number; timeoutSeconds: number };
   unknownKeys: string[];
+}
+
+/** What a model is when nobody named one; the platform writes the same into generated files (chapter 40 §3). */
+export const DEFAULT_MODEL = 'anthropic:claude-opus-4-7';
+
+function readFile(configDir: string): Raw {
+  const path = join(configDir, 'config.yaml');
+  if (!existsSync(path)) throw new ConfigError(`config.yaml is missing in ${configDir}`);
+  let parsed: unknown;
+  try {
+    parsed = parse(readFileSync(path, 'utf8')) ?? {};
+  } catch (error) {
+    throw new ConfigError(`config.yaml cannot be read: ${(error as Error).message.split('\n')[0]}`);
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new ConfigError('config.yaml must be a mapping of keys to values');
+  return parsed as Raw;
 }
 
 /**
@@ -67,16 +86,10 @@ export interface LoadedConfig extends AgentConfig {
  * @throws ConfigError when the file is missing or cannot be parsed.
  */
 export function loadConfig(configDir: string, modelOverride: string | undefined): LoadedConfig {
-  const path = join(configDir, 'config.yaml');
-  if (!existsSync(path)) throw new ConfigError(`config.yaml is missing in ${configDir}`);
-  let raw: Raw;
-  try {
-    raw = (parse(readFileSync(path, 'utf8')) ?? {}) as Raw;
-  } catch (error) {
-    throw new ConfigError(`config.yaml is not valid YAML: ${(error as Error).message.split('\n')[0]}`);
-  }
+  const raw = readFile(configDir);
   const runtimeConfig = objectOf(raw, 'runtime_config');
   const a2a = objectOf(raw, 'a2a');
+  const delegation = objectOf(raw, 'delegation');
   const description = textOf(raw, 'description', '');
   return {
     name: textOf(raw, 'name', 'Workspace'),
@@ -85,22 +98,27 @@ export function loadConfig(configDir: string, modelOverride: string | undefined)
     version: textOf(raw, 'version', '1.0.0'),
     tier: numberOf(raw, 'tier', 1),
     runtime: textOf(raw, 'runtime', 'langgraph'),
-    model: modelOverride?.trim() || textOf(runtimeConfig, 'model', textOf(raw, 'model', 'anthropic:claude-opus-4-7')),
+    model: modelOverride?.trim() || textOf(runtimeConfig, 'model', textOf(raw, 'model', DEFAULT_MODEL)),
     runtimeConfig,
     promptFiles: listOf(raw, 'prompt_files') ?? ['system-prompt.md'],
     maxConcurrentTasks: Math.max(1, Math.floor(numberOf(raw, 'max_concurrent_tasks', 1))),
     a2a: {
-      port: numberOf(a2a, 'port', 8000),
+      // Not a number becomes NaN, which the preflight names.
+      port: a2a.port === undefined || a2a.port === null ? 8000 : Number(a2a.port),
       streaming: a2a.streaming !== false,
       pushNotifications: a2a.push_notifications !== false,
     },
-    initialPrompt: typeof raw.initial_prompt === 'string' ? raw.initial_prompt : null,
     requiredEnv: [
       ...new Set([
         ...(listOf(runtimeConfig, 'required_env') ?? []),
         ...(listOf(objectOf(raw, 'env'), 'required') ?? []),
       ]),
     ],
+    delegation: {
+      retryAttempts: numberOf(delegation, 'retry_attempts', 3),
+      retryDelaySeconds: numberOf(delegation, 'retry_delay', 5),
+      timeoutSeconds: numberOf(delegation, 'timeout', 300),
+    },
     unknownKeys: Object.keys(raw).filter((key) => !KNOWN.has(key)),
     raw,
   };

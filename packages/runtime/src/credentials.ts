@@ -1,22 +1,13 @@
 // Credentials on disk (chapter 40 §4): written whole or not at all, readable by the owner only, cached in memory.
 
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Logger } from './logger.ts';
 
 const AUTH_TOKEN = '.auth_token';
 const INBOUND_SECRET = '.platform_inbound_secret';
+type Name = typeof AUTH_TOKEN | typeof INBOUND_SECRET;
 
 /** A reader never sees a partial or world-readable file: it is renamed into place when it is complete. */
 export function writeAtomically(path: string, content: string): void {
@@ -37,11 +28,6 @@ export function writeAtomically(path: string, content: string): void {
   }
 }
 
-function readIfThere(path: string): string | null {
-  if (!existsSync(path)) return null;
-  return readFileSync(path, 'utf8').trim() || null;
-}
-
 export interface Credentials {
   authToken(): string | null;
   inboundSecret(): string | null;
@@ -50,45 +36,62 @@ export interface Credentials {
   saveInboundSecret(secret: string): void;
   /** Reads the files again: somebody else may have rotated them. */
   refresh(): void;
+  /** `{authorization}`, or nothing while there is no token. */
   authHeaders(): Record<string, string>;
 }
 
 export function createCredentials(
-  configDir: string,
+  directory: string,
   env: Readonly<Record<string, string | undefined>>,
   log: Logger,
 ): Credentials {
-  const paths = { [AUTH_TOKEN]: join(configDir, AUTH_TOKEN), [INBOUND_SECRET]: join(configDir, INBOUND_SECRET) };
-  const values = new Map<string, string | null>();
+  const cache = new Map<Name, string | null>();
+  /** What the disk refused to take. */
+  const held = new Map<Name, string>();
   let warned = false;
 
-  function load(name: typeof AUTH_TOKEN | typeof INBOUND_SECRET): string | null {
-    if (!values.has(name)) values.set(name, readIfThere(paths[name]));
-    return values.get(name) ?? null;
+  function warnOnce(error: unknown): void {
+    if (!warned) log.warn({ err: error }, 'credentials cannot be stored on disk; they are kept in memory only');
+    warned = true;
   }
 
-  function save(name: typeof AUTH_TOKEN | typeof INBOUND_SECRET, value: string): void {
-    if (value === '' || load(name) === value) return;
-    values.set(name, value);
+  function readFile(name: Name): string | null {
     try {
-      writeAtomically(paths[name], value);
+      return readFileSync(join(directory, name), 'utf8').trim() || null;
     } catch (error) {
-      if (!warned)
-        log.warn({ err: error }, 'the config directory cannot be written to; credentials are kept in memory only');
-      warned = true;
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') warnOnce(error);
+      return null;
     }
   }
 
-  const credentials: Credentials = {
-    authToken: () => load(AUTH_TOKEN) ?? env.MOLECULE_WORKSPACE_TOKEN ?? null,
-    inboundSecret: () => load(INBOUND_SECRET) ?? env.MOLECULE_INBOUND_SECRET ?? null,
+  function load(name: Name): string | null {
+    if (!cache.has(name)) cache.set(name, held.get(name) ?? readFile(name));
+    return cache.get(name) ?? null;
+  }
+
+  function save(name: Name, value: string): void {
+    if (value === '') return;
+    cache.set(name, value);
+    if (readFile(name) === value) return;
+    try {
+      writeAtomically(join(directory, name), value);
+      held.delete(name);
+    } catch (error) {
+      held.set(name, value);
+      warnOnce(error);
+    }
+  }
+
+  const authToken = () => load(AUTH_TOKEN) ?? (env.MOLECULE_WORKSPACE_TOKEN || null);
+  return {
+    authToken,
+    inboundSecret: () => load(INBOUND_SECRET) ?? (env.MOLECULE_INBOUND_SECRET || null),
     saveAuthToken: (token) => save(AUTH_TOKEN, token),
     saveInboundSecret: (secret) => save(INBOUND_SECRET, secret),
-    refresh: () => values.clear(),
-    authHeaders() {
-      const token = credentials.authToken();
-      return token ? { authorization: `Bearer ${token}` } : {};
+    refresh: () => cache.clear(),
+    authHeaders(): Record<string, string> {
+      const token = authToken();
+      return token === null ? {} : { authorization: `Bearer ${token}` };
     },
   };
-  return credentials;
 }

@@ -4,7 +4,7 @@ import type { Adapter } from './adapters/adapter.ts';
 import { boot, type RunningAgent } from './boot.ts';
 import { readEnvironment } from './environment.ts';
 import type { Timers } from './link/timers.ts';
-import { createLogger, type Logger } from './logger.ts';
+import { createLogger, createRedactor, type Logger } from './logger.ts';
 
 export type {
   Adapter,
@@ -21,6 +21,7 @@ export { PreflightError, type RunningAgent } from './boot.ts';
 export { ConfigError } from './config.ts';
 export { MissingIdentityError } from './environment.ts';
 export type { ToolSpec } from './tools/tool.ts';
+export { AgentError } from './turn/failure.ts';
 
 export interface StartAgentOptions {
   workspaceId: string;
@@ -38,6 +39,8 @@ export interface StartAgentOptions {
   timers?: Timers;
   /** Milliseconds between beats; 30 s unless given. */
   heartbeatMs?: number;
+  /** Pauses in milliseconds before a turn is repeated on an overloaded model; 5, 10 and 20 s unless given. */
+  retryDelaysMs?: readonly number[];
   onDeleted?: () => void;
 }
 
@@ -49,6 +52,7 @@ export async function startAgent(options: StartAgentOptions): Promise<RunningAge
   const environment = readEnvironment({
     ...options.env,
     WORKSPACE_ID: options.workspaceId,
+    WORKSPACE_CONFIG_PATH: options.configDir,
     CONFIGS_DIR: options.configDir,
     PLATFORM_URL: options.platformUrl,
     MOLECULE_WORKSPACE_ROOT:
@@ -56,13 +60,20 @@ export async function startAgent(options: StartAgentOptions): Promise<RunningAge
     DELEGATION_RESULTS_FILE: options.env?.DELEGATION_RESULTS_FILE ?? `${options.configDir}/delegation_results.jsonl`,
     ...(options.port === undefined || options.port === null ? {} : { PORT: String(options.port) }),
   });
-  const log = options.log ?? createLogger(environment.logLevel, { ws: options.workspaceId.slice(0, 8) });
+  const log =
+    options.log ??
+    createLogger({
+      level: environment.logLevel,
+      bindings: { ws: options.workspaceId.slice(0, 8) },
+      redact: createRedactor(environment.all),
+    });
   return await boot({
     environment,
     log,
     ...(options.adapter ? { adapter: options.adapter } : {}),
     ...(options.timers ? { timers: options.timers } : {}),
     ...(options.heartbeatMs ? { heartbeatMs: options.heartbeatMs } : {}),
+    ...(options.retryDelaysMs ? { retryDelaysMs: options.retryDelaysMs } : {}),
     ...(options.onDeleted ? { onDeleted: options.onDeleted } : {}),
   });
 }

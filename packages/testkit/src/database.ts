@@ -9,7 +9,6 @@ import { MIGRATIONS_DIR } from '@molecule/server';
 import { type Database, migrate, openDatabase } from '@molecule/server/platform/db/index';
 import type { Logger } from '@molecule/server/platform/log';
 import { createLog } from '@molecule/server/platform/log';
-import pg from 'pg';
 import { startPostgres } from './postgres.ts';
 
 export type TestStore = 'pglite' | 'postgres';
@@ -19,14 +18,15 @@ export function chosenStore(): TestStore {
 }
 
 /** Changes with every migration, so that a stale image is never used. */
-function schemaHash(): string {
+export function schemaHash(): string {
   const hash = createHash('sha256');
   for (const file of readdirSync(MIGRATIONS_DIR).sort())
     hash.update(file).update(readFileSync(join(MIGRATIONS_DIR, file)));
   return hash.digest('hex').slice(0, 16);
 }
 
-const dumpPath = () => join(tmpdir(), 'molecule-test-images', `${schemaHash()}.tar`);
+export const IMAGES_DIR = join(tmpdir(), 'molecule-test-images');
+const dumpPath = () => join(IMAGES_DIR, `${schemaHash()}.tar`);
 
 /** Makes the migrated image once; test files running at the same time may both make it, and the rename decides. */
 async function ensureDump(log: Logger): Promise<string> {
@@ -37,7 +37,7 @@ async function ensureDump(log: Logger): Promise<string> {
   const image = await db.dump?.();
   await db.close();
   if (!image) throw new Error('the embedded store gave no image');
-  await mkdir(join(tmpdir(), 'molecule-test-images'), { recursive: true });
+  await mkdir(IMAGES_DIR, { recursive: true });
   const partial = `${path}.${process.pid}`;
   await writeFile(partial, image);
   await rename(partial, path);
@@ -48,15 +48,18 @@ async function openPostgresDatabase(log: Logger): Promise<Database> {
   const server = await startPostgres();
   const url = await server.createDatabase();
   const db = await openDatabase({ url, dataDir: tmpdir(), log });
+  let closing: Promise<void> | null = null;
+  async function closeAll(): Promise<void> {
+    await db.close();
+    await server.dropDatabase(url);
+    await server.stop();
+  }
   return {
     ...db,
-    async close() {
-      await db.close();
-      const admin = new pg.Client(server.adminUrl);
-      await admin.connect();
-      await admin.query(`drop database if exists "${new URL(url).pathname.slice(1)}" with (force)`);
-      await admin.end();
-      await server.stop();
+    // A test may take the database away from under its platform, and close it once more in the end.
+    close() {
+      closing ??= closeAll();
+      return closing;
     },
   };
 }

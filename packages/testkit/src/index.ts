@@ -1,7 +1,16 @@
-// What tests share: a real platform, scripted peers, databases and a clock they can turn.
+// What tests share: a real platform, scripted peers and models, databases and a clock they can turn.
 
+export * from './a2a.ts';
+export * from './broken-column.ts';
 export * from './clock.ts';
 export * from './database.ts';
+export * from './embedded-image.ts';
 export * from './fake-agent.ts';
+export * from './fingerprint.ts';
+export * from './model-server.ts';
+export * from './peer.ts';
 export * from './platform.ts';
 export * from './postgres.ts';
+export * from './responders.ts';
+export * from './seats.ts';
+export * from './wait.ts';

@@ -1,4 +1,5 @@
-// A PostgreSQL server of its own for tests: Debian's binaries in a temporary folder, no sync, a free port, gone afterwards.
+// A PostgreSQL server of its own for tests: Debian's binaries in a temporary folder, a free port, gone afterwards. It does not
+// wait for the disk unless asked to.
 // `MOLECULE_TEST_POSTGRES_URL` names a server to use instead; only the databases made here are touched.
 
 import { execFileSync } from 'node:child_process';
@@ -15,6 +16,7 @@ export interface TestPostgres {
   adminUrl: string;
   /** @returns the URL of a new, empty database. */
   createDatabase(template?: string): Promise<string>;
+  dropDatabase(url: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -36,23 +38,28 @@ function runAsPostgres(command: string[], cwd: string): void {
 }
 
 function connectTo(adminUrl: string, stop: () => Promise<void>): TestPostgres {
+  async function runAsAdmin(statement: string): Promise<void> {
+    const admin = new pg.Client(adminUrl);
+    await admin.connect();
+    await admin.query(statement);
+    await admin.end();
+  }
   return {
     adminUrl,
     async createDatabase(template) {
       const name = `test_${randomUUID().replaceAll('-', '')}`;
-      const admin = new pg.Client(adminUrl);
-      await admin.connect();
-      await admin.query(`create database ${name}${template ? ` template ${template}` : ''}`);
-      await admin.end();
+      await runAsAdmin(`create database ${name}${template ? ` template ${template}` : ''}`);
       const url = new URL(adminUrl);
       url.pathname = `/${name}`;
       return url.href;
     },
+    dropDatabase: (url) => runAsAdmin(`drop database if exists "${new URL(url).pathname.slice(1)}" with (force)`),
     stop,
   };
 }
 
-export async function startPostgres(): Promise<TestPostgres> {
+/** @param options.durable commits wait for the disk, as in production; for benches. */
+export async function startPostgres(options: { durable?: boolean } = {}): Promise<TestPostgres> {
   const given = process.env.MOLECULE_TEST_POSTGRES_URL;
   if (given) return connectTo(given, async () => {});
   const folder = mkdtempSync(join(tmpdir(), 'molecule-postgres-'));
@@ -67,7 +74,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     [join(BIN, 'initdb'), '-D', data, '-A', 'trust', '-U', 'postgres', '--no-sync', '-E', 'UTF8', '--locale=C'],
     folder,
   );
-  const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder} -c fsync=off -c max_connections=300`;
+  const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder} -c fsync=${options.durable ? 'on' : 'off'} -c max_connections=300`;
   runAsPostgres([join(BIN, 'pg_ctl'), '-D', data, '-w', '-l', join(folder, 'log'), 'start', '-o', settings], folder);
   return connectTo(`postgres://postgres@127.0.0.1:${port}/postgres`, async () => {
     runAsPostgres([join(BIN, 'pg_ctl'), '-D', data, '-m', 'immediate', 'stop'], folder);

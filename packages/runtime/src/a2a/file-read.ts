@@ -1,7 +1,7 @@
 // Reads one file for the platform (chapter 40 §12): only below the four wire roots, never through a link, never a credential.
 
-import { createReadStream, type Stats } from 'node:fs';
-import { lstat, realpath } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, realpath } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { basename, dirname, extname, join, posix, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -30,14 +30,16 @@ const TYPES: Record<string, string> = {
 export const typeOf = (name: string): string => TYPES[extname(name).toLowerCase()] ?? 'application/octet-stream';
 
 /** Credentials and bookkeeping of chapter 40 §4. */
-const SECRET_FILES = new Set([
+const SECRET_FILES = [
   '.auth_token',
   '.platform_inbound_secret',
   '.inbox_cursor',
   '.delegations_seen.json',
   '.initial_prompt_done',
   '.agent_snapshot.json',
-]);
+];
+/** With what is being written beside them. */
+const isSecret = (name: string) => SECRET_FILES.some((secret) => name === secret || name.startsWith(`${secret}.`));
 
 export class FileRefusal extends Error {
   readonly status: number;
@@ -66,16 +68,16 @@ const isMissing = (error: unknown) => ['ENOENT', 'ENOTDIR'].includes((error as N
 
 /**
  * @param path as on the wire: absolute and canonical.
+ * @returns where it lies on disk.
  * @throws FileRefusal
  */
-export async function resolveFile(path: string, roots: Roots): Promise<{ path: string; stats: Stats }> {
+export async function resolveFile(path: string, roots: Roots): Promise<string> {
   if (!path.startsWith('/') || path.includes('\0')) throw refuse('path must be absolute');
   if (path.includes('//') || path.split('/').includes('..') || posix.normalize(path) !== path)
     throw refuse('path must be canonical');
   const root = Object.keys(roots).find((name) => path.startsWith(`${name}/`) && path.length > name.length + 1);
   if (!root) throw refuse(`path must be a file below ${Object.keys(roots).join(', ')}`);
-  if (SECRET_FILES.has(basename(path)))
-    throw new FileRefusal(403, 'forbidden_path', 'credentials are never handed out');
+  if (isSecret(basename(path))) throw new FileRefusal(403, 'forbidden_path', 'credentials are never handed out');
   const onDisk = join(roots[root] as string, path.slice(root.length));
   try {
     const stats = await lstat(onDisk);
@@ -84,7 +86,7 @@ export async function resolveFile(path: string, roots: Roots): Promise<{ path: s
     const inside = realParent === realRoot || realParent.startsWith(realRoot + sep);
     if (!inside || !stats.isFile())
       throw new FileRefusal(403, 'forbidden_path', 'only regular files below the root are handed out');
-    return { path: join(realParent, basename(onDisk)), stats };
+    return join(realParent, basename(onDisk));
   } catch (error) {
     if (isMissing(error)) throw new FileRefusal(404, 'not_found', 'file not found');
     throw error;
@@ -116,25 +118,29 @@ export async function sendFile(
   wirePath: string,
   roots: Roots,
 ): Promise<void> {
-  const { path, stats } = await resolveFile(wirePath, roots);
-  const range = readRange(request.headers.range, stats.size);
-  if (range === 'unsatisfiable') {
-    response.writeHead(416, { 'content-range': `bytes */${stats.size}` }).end();
-    return;
+  const path = await resolveFile(wirePath, roots);
+  // A link put there since the check is not followed.
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const { size } = await file.stat();
+    const range = readRange(request.headers.range, size);
+    if (range === 'unsatisfiable') {
+      response.writeHead(416, { 'content-range': `bytes */${size}` }).end();
+      return;
+    }
+    const { from, to } = range ?? { from: 0, to: size - 1 };
+    const name = basename(wirePath);
+    response.writeHead(range ? 206 : 200, {
+      'content-type': typeOf(name),
+      'content-length': to - from + 1,
+      'content-disposition': disposition(name),
+      'accept-ranges': 'bytes',
+      'x-content-type-options': 'nosniff',
+      ...(range ? { 'content-range': `bytes ${from}-${to}/${size}` } : {}),
+    });
+    if (size === 0) response.end();
+    else await pipeline(file.createReadStream({ start: from, end: to, autoClose: false }), response);
+  } finally {
+    await file.close();
   }
-  const name = basename(wirePath);
-  const length = range ? range.to - range.from + 1 : stats.size;
-  response.writeHead(range ? 206 : 200, {
-    'content-type': typeOf(name),
-    'content-length': length,
-    'content-disposition': disposition(name),
-    'accept-ranges': 'bytes',
-    'x-content-type-options': 'nosniff',
-    ...(range ? { 'content-range': `bytes ${range.from}-${range.to}/${stats.size}` } : {}),
-  });
-  if (length === 0) return void response.end();
-  await pipeline(
-    createReadStream(path, range ? { start: range.from, end: range.to } : { end: stats.size - 1 }),
-    response,
-  );
 }

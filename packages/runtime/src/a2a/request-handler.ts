@@ -18,6 +18,7 @@ import {
 } from '@a2a-js/sdk/errors';
 import type { A2ARequestHandler, ServerCallContext } from '@a2a-js/sdk/server';
 import type { FilePart, HistoryEntry } from '../adapters/adapter.ts';
+import { AgentStopping } from '../turn/failure.ts';
 import type { Pipeline } from '../turn/pipeline.ts';
 import type { TurnQueue } from '../turn/queue.ts';
 import type { PushSender } from './push.ts';
@@ -114,6 +115,11 @@ async function* framesOf(entry: TaskEntry): AsyncGenerator<StreamResponse, void,
 export function createRequestHandler(deps: RequestHandlerDeps): A2ARequestHandler {
   const { tasks, queue, pipeline, push, nativeSession } = deps;
 
+  function refuse(context: ServerCallContext): BusyError {
+    context.state.set(BUSY, true);
+    return new BusyError('the agent is busy');
+  }
+
   function find(taskId: string): TaskEntry {
     if (!taskId?.trim()) throw new RequestMalformedError('a task id is required');
     const entry = tasks.find(taskId);
@@ -172,10 +178,7 @@ export function createRequestHandler(deps: RequestHandlerDeps): A2ARequestHandle
       return entry;
     }
     const ticket = queue.enter(contextId);
-    if (!ticket) {
-      context.state.set(BUSY, true);
-      throw new BusyError('the agent is busy');
-    }
+    if (!ticket) throw refuse(context);
     // Known from here on: a repetition that arrives while the push target is judged joins this turn.
     tasks.add(entry);
     if (pushConfig)
@@ -223,6 +226,8 @@ export function createRequestHandler(deps: RequestHandlerDeps): A2ARequestHandle
       const historyLength = params.configuration?.historyLength;
       if (params.configuration?.returnImmediately) return withHistory(entry.task, historyLength);
       await settled(entry);
+      // Not an answer: whoever sent it may send it again to the next process.
+      if (entry.cancel.signal.reason instanceof AgentStopping) throw refuse(context);
       return resultOf(entry, historyLength);
     },
     async *sendMessageStream(params, context) {

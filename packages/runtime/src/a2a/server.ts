@@ -5,12 +5,20 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { LegacyJsonRpcTransportHandler } from '@a2a-js/sdk/compat/v0_3/server';
 import { JsonRpcTransportHandler, ServerCallContext } from '@a2a-js/sdk/server';
-import type { Adapter, AdapterContext, AgentConfig, Executor } from '../adapters/adapter.ts';
+import {
+  type Adapter,
+  type AgentConfig,
+  type Capabilities,
+  type Executor,
+  readCapabilities,
+} from '../adapters/adapter.ts';
 import type { Credentials } from '../credentials.ts';
 import type { RuntimeEnvironment } from '../environment.ts';
 import type { ResultsFile } from '../link/results-file.ts';
 import type { TaskCounter } from '../link/task-counter.ts';
-import type { Logger } from '../logger.ts';
+import type { Wedge } from '../link/wedge.ts';
+import type { Logger, Redact } from '../logger.ts';
+import { AgentStopping } from '../turn/failure.ts';
 import { createPipeline } from '../turn/pipeline.ts';
 import { createTurnQueue } from '../turn/queue.ts';
 import { buildCard, buildSdkCard } from './card.ts';
@@ -29,29 +37,30 @@ const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]'];
 
 export interface A2aServerOptions {
   config: AgentConfig;
-  context: AdapterContext;
   adapter: Adapter;
   executor: Executor;
   credentials: Credentials;
   taskCounter: TaskCounter;
   resultsFile: ResultsFile;
   environment: RuntimeEnvironment;
+  wedge: Wedge;
   version: string;
   log: Logger;
+  redact: Redact;
   /** The advertised address; known once the port is. */
   url: () => string;
-  /** Why every turn fails until a restart; null = nothing is wrong. */
-  wedgeReason?: () => string | null;
   /** Longest silence of an event stream. */
   silenceMs?: number;
   /** Pauses before a turn is repeated on an overloaded model. */
-  retryDelaysMs?: readonly number[];
+  retryDelaysMs: readonly number[];
 }
 
 export interface A2aServer {
   listen(port: number, host: string): Promise<{ port: number }>;
   /** The executor is there: `/readyz` says so. */
   setReady(): void;
+  /** Turns at once; a smaller number lets the running ones end. */
+  setWidth(width: number): void;
   card(): Record<string, unknown>;
   /** Refuses new turns, waits for the running ones, then cancels what is left. */
   close(graceMs: number): Promise<void>;
@@ -64,12 +73,23 @@ const headerOf = (request: IncomingMessage, name: string): string | undefined =>
   return Array.isArray(value) ? value[0] : value;
 };
 
+/** What an adapter cannot say it does not do. */
+function discoverCapabilities(adapter: Adapter, log: Logger): Partial<Capabilities> {
+  try {
+    return readCapabilities(adapter);
+  } catch (error) {
+    log.warn({ err: error }, 'the adapter could not say what it can do');
+    return {};
+  }
+}
+
 export function createA2aServer(options: A2aServerOptions): A2aServer {
-  const { config, context, adapter, credentials, taskCounter, environment, log, url } = options;
-  const capabilities = adapter.capabilities();
+  const { config, adapter, credentials, taskCounter, environment, wedge, log, url } = options;
+  const capabilities = discoverCapabilities(adapter, log);
   const nativeSession = capabilities.session === true;
   const depth = environment.queueDepth ?? (nativeSession ? NATIVE_SESSION_DEPTH : 0);
-  const queue = createTurnQueue({ width: config.maxConcurrentTasks, depth });
+  let width = config.maxConcurrentTasks;
+  const queue = createTurnQueue({ width, depth });
   const tasks = createTaskStore();
   const roots = rootsOf(environment);
   const startedAt = Date.now();
@@ -81,9 +101,10 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
     nativeRetry: capabilities.retry === true,
     taskCounter,
     resultsFile: options.resultsFile,
-    clearWedge: context.clearWedge,
+    clearWedge: wedge.clear,
+    redact: options.redact,
     log,
-    ...(options.retryDelaysMs ? { retryDelaysMs: options.retryDelaysMs } : {}),
+    retryDelaysMs: options.retryDelaysMs,
   });
   const cardInput = () => ({ config, runtime: adapter.name(), url: url() });
   const requestHandler = createRequestHandler({
@@ -183,9 +204,9 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
       adapter: adapter.name(),
       capabilities,
       uptime_seconds: Math.floor((Date.now() - startedAt) / 1000),
-      queue: { width: config.maxConcurrentTasks, depth, running: queue.running(), waiting: queue.waiting() },
+      queue: { width, depth, running: queue.running(), waiting: queue.waiting() },
       tasks: tasks.list().length,
-      wedge: options.wedgeReason?.() ?? null,
+      wedge: wedge.reason(),
     });
 
   const sendCard: Handler = (_request, response) => sendJson(response, 200, buildCard(cardInput()));
@@ -247,6 +268,10 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
     setReady() {
       ready = true;
     },
+    setWidth(next) {
+      width = next;
+      queue.setWidth(next);
+    },
     card: () => buildCard(cardInput()),
     async close(graceMs) {
       ready = false;
@@ -255,7 +280,7 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
       let timer: NodeJS.Timeout | undefined;
       await Promise.race([running(), new Promise((resolve) => (timer = setTimeout(resolve, graceMs)))]);
       clearTimeout(timer);
-      for (const entry of tasks.running()) entry.cancel.abort(new Error('the agent is stopping'));
+      for (const entry of tasks.running()) entry.cancel.abort(new AgentStopping());
       await running();
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();

@@ -99,6 +99,8 @@ export function createTaskEntry(input: {
   const observer: TurnObserver = {
     working: () => setStatus(TaskState.TASK_STATE_WORKING),
     text(chunk, segment) {
+      // An adapter that failed may still be talking.
+      if (isOver(task)) return;
       if (task.status?.state === TaskState.TASK_STATE_INPUT_REQUIRED) setStatus(TaskState.TASK_STATE_WORKING);
       addText(chunk, segment);
     },

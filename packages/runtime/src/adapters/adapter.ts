@@ -1,18 +1,26 @@
 // The contract between the runtime and one agent framework (spec chapter 40 §10).
-// Owns the shapes only. Adapters depend on this file; the runtime core never imports an adapter except through the registry.
+// Owns the shapes. Adapters depend on this file; the runtime core never imports an adapter except through the registry.
 
 import type { Logger } from 'pino';
 import type { ToolSpec } from '../tools/tool.ts';
 
+const CAPABILITY_NAMES = [
+  'heartbeat',
+  'scheduler',
+  'session',
+  'status_mgmt',
+  'retry',
+  'activity_decoration',
+  'channel_dispatch',
+] as const;
+
 /** What the adapter takes over from the platform; every key defaults to false (chapter 40 §10). */
-export interface Capabilities {
-  heartbeat: boolean;
-  scheduler: boolean;
-  session: boolean;
-  status_mgmt: boolean;
-  retry: boolean;
-  activity_decoration: boolean;
-  channel_dispatch: boolean;
+export type Capabilities = Record<(typeof CAPABILITY_NAMES)[number], boolean>;
+
+/** All keys, whatever the adapter leaves out. @throws what the adapter throws */
+export function readCapabilities(adapter: Adapter): Capabilities {
+  const declared = adapter.capabilities();
+  return Object.fromEntries(CAPABILITY_NAMES.map((name) => [name, declared[name] === true])) as Capabilities;
 }
 
 export interface PreflightIssue {
@@ -69,6 +77,7 @@ export interface ToolTraceEntry {
 }
 
 export interface TurnResult {
+  /** The whole answer, beginning with what was streamed; empty = what was streamed is all of it. */
   text: string;
   files?: FilePart[];
   usage?: { input_tokens: number; output_tokens: number };
@@ -107,7 +116,6 @@ export interface AgentConfig {
   promptFiles: string[];
   maxConcurrentTasks: number;
   a2a: { port: number; streaming: boolean; pushNotifications: boolean };
-  initialPrompt: string | null;
   /** Everything of config.yaml, unknown keys included. */
   raw: Record<string, unknown>;
 }
@@ -125,9 +133,13 @@ export interface AdapterContext {
   systemPrompt(): Promise<string>;
   markWedged(reason: string): void;
   clearWedge(): void;
+  /** Ends the process at once; null where the agent shares its process with others. */
+  exit: ((code: number) => never) | null;
+  /** Pauses before a call is repeated on an overloaded model (chapter 40 §9). */
+  retryDelaysMs: readonly number[];
+  /** Tokens of one model reply (`MAX_TOKENS`). */
+  maxTokens: number;
   log: Logger;
-  /** For a model HTTP client; injected so that tests can point it at a scripted server. */
-  fetch?: typeof globalThis.fetch;
 }
 
 export interface Adapter {

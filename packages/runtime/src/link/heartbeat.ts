@@ -1,27 +1,21 @@
 // The heartbeat (chapter 40 §6): one loop, one body builder, and an immediate beat when a turn starts or ends.
 
-import type { Adapter, Capabilities } from '../adapters/adapter.ts';
+import { type Adapter, readCapabilities } from '../adapters/adapter.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Logger } from '../logger.ts';
+import { isDeleted } from './deletion.ts';
 import type { PlatformClient, PlatformResponse } from './platform-client.ts';
-import type { TaskCounter } from './task-counter.ts';
+import type { Rates, TaskCounter } from './task-counter.ts';
 import type { Timers } from './timers.ts';
 import type { Wedge } from './wedge.ts';
 
 const INTERVAL_MS = 30_000;
 const JITTER = 0.1;
 const TIMEOUT_MS = 10_000;
+/** The platform ends a process ten seconds after asking it to go. */
+const FAREWELL_TIMEOUT_MS = 1_000;
 const COALESCE_MS = 250;
-const RECREATE_AFTER = 10;
-const CAPABILITY_NAMES: (keyof Capabilities)[] = [
-  'heartbeat',
-  'scheduler',
-  'session',
-  'status_mgmt',
-  'retry',
-  'activity_decoration',
-  'channel_dispatch',
-];
+const RECREATE_EVERY = 10;
 
 export interface HeartbeatDeps {
   client: PlatformClient;
@@ -43,11 +37,12 @@ export interface HeartbeatDeps {
 
 export interface Heartbeat {
   start(): void;
-  /** A beat soon, together with others asked for in the same quarter of a second. */
+  /** A beat at once, together with others asked for in the same quarter of a second. */
   poke(): void;
-  /** One beat now; for shutdown. */
-  beatOnce(): Promise<void>;
+  /** Ends the loop; resolves when nothing is under way. */
   stop(): Promise<void>;
+  /** The last beat of a process, after `stop`. Never rejects. */
+  sayFarewell(): Promise<void>;
 }
 
 export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
@@ -56,19 +51,17 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
   const startedAt = timers.now();
   const stopping = new AbortController();
   let failures = 0;
+  let lastBeatAt = Number.NEGATIVE_INFINITY;
   let loop: Promise<void> | null = null;
   let wake = new AbortController();
   let poked = false;
-  let sending: Promise<void> = Promise.resolve();
 
   /** Discovery errors drop the metadata, never the beat. */
   function readMetadata(): Record<string, unknown> | null {
     try {
-      const declared = adapter.capabilities();
-      const capabilities = Object.fromEntries(CAPABILITY_NAMES.map((name) => [name, declared[name] === true]));
       const idle = adapter.idleTimeoutOverride();
       return {
-        capabilities,
+        capabilities: readCapabilities(adapter),
         ...(idle !== null && Number.isInteger(idle) && idle > 0 ? { idle_timeout_seconds: idle } : {}),
       };
     } catch (error) {
@@ -78,12 +71,12 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
   }
 
   /** The one builder of every beat: a beat without metadata would make the platform forget the overrides. */
-  function buildBody(): Record<string, unknown> {
+  function buildBody({ requests, errors }: Rates): Record<string, unknown> {
     const metadata = readMetadata();
     const reason = wedge.reason();
     return {
       workspace_id: client.workspaceId,
-      error_rate: counter.errorRate(),
+      error_rate: requests === 0 ? 0 : errors / requests,
       sample_error: reason ?? counter.lastError() ?? '',
       active_tasks: counter.active(),
       current_task: counter.currentTask(),
@@ -92,11 +85,25 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
       ...(metadata === null ? {} : { runtime_metadata: metadata }),
       active_messages: counter.messageIds(),
       active_delegations: counter.delegationIds(),
+      needs_restart: false,
       runtime_version: deps.version,
     };
   }
 
-  const send = () => client.request('POST', '/registry/heartbeat', { body: buildBody(), timeoutMs: TIMEOUT_MS });
+  /** @returns null when no answer came. */
+  async function send(rates: Rates): Promise<PlatformResponse | null> {
+    const body = buildBody(rates);
+    try {
+      return await client.request('POST', '/registry/heartbeat', {
+        body,
+        timeoutMs: TIMEOUT_MS,
+        signal: stopping.signal,
+      });
+    } catch (error) {
+      if (!stopping.signal.aborted) countFailure('no answer', error);
+      return null;
+    }
+  }
 
   /** Only a non-empty text in a JSON object counts. */
   function keepSecret(body: unknown): void {
@@ -109,26 +116,33 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
     failures += 1;
     if (failures <= 3 || failures % 10 === 0)
       log.warn({ failures, reason, ...(error ? { err: error } : {}) }, 'a heartbeat was not accepted');
-    if (failures === RECREATE_AFTER) client.reset();
-  }
-
-  async function isDeleted(): Promise<boolean> {
-    const state = await client.request('GET', `/workspaces/${client.workspaceId}/state`);
-    return state.status === 404 && (state.body as { deleted?: unknown } | null)?.deleted === true;
+    if (failures % RECREATE_EVERY === 0) client.reset();
   }
 
   async function settleRefusal(): Promise<void> {
-    if (await isDeleted()) {
-      log.error('this workspace was deleted; stopping');
-      stopping.abort();
-      deps.onDeleted();
-    } else countFailure('the token was refused twice');
+    const deleted = await isDeleted(client, stopping.signal).catch((error: unknown) => {
+      log.debug({ err: error }, 'the state of this workspace could not be read');
+      return false;
+    });
+    if (!deleted) return countFailure('the token was refused twice');
+    log.error('this workspace was deleted; stopping');
+    stopping.abort();
+    deps.onDeleted();
   }
 
-  function settle(response: PlatformResponse): void {
+  async function beat(): Promise<void> {
+    lastBeatAt = timers.now();
+    const rates = counter.rates();
+    let response = await send(rates);
+    if (response?.status === 401) {
+      credentials.refresh();
+      response = await send(rates);
+      if (response?.status === 401) return await settleRefusal();
+    }
+    if (response === null) return;
     if (response.status >= 200 && response.status < 300) {
       failures = 0;
-      counter.resetRates();
+      counter.settleRates(rates);
       keepSecret(response.body);
       deps.afterBeat();
       return;
@@ -137,59 +151,56 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
     countFailure(`status ${response.status}`);
   }
 
-  async function beat(): Promise<void> {
-    try {
-      let response = await send();
-      if (response.status === 401) {
-        credentials.refresh();
-        response = await send();
-        if (response.status === 401) return await settleRefusal();
-      }
-      settle(response);
-    } catch (error) {
-      countFailure('no answer', error);
-    }
+  /** A running turn is heard of at least every interval, so the jitter only shortens its pauses. */
+  function pickPause(): number {
+    const spread = counter.active() > 0 ? JITTER : 2 * JITTER;
+    return interval * (1 - JITTER + Math.random() * spread);
   }
 
-  /** Beats never overlap, so an older count cannot arrive after a newer one. */
-  function beatInTurn(): Promise<void> {
-    sending = sending.then(beat);
-    return sending;
+  async function beatAndWait(): Promise<void> {
+    poked = false;
+    await beat();
+    wake = new AbortController();
+    if (!poked) await timers.sleep(pickPause(), AbortSignal.any([wake.signal, stopping.signal]));
+    if (poked) await timers.sleep(Math.max(0, lastBeatAt + COALESCE_MS - timers.now()), stopping.signal);
   }
 
+  /** Only `stop` and a deletion end it. */
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
-      poked = false;
       try {
-        await beatInTurn();
+        await beatAndWait();
       } catch (error) {
         log.error({ err: error }, 'the heartbeat failed; it goes on');
+        await timers.sleep(interval, stopping.signal);
       }
-      wake = new AbortController();
-      const pause = interval * (1 - JITTER + Math.random() * 2 * JITTER);
-      if (!poked) await timers.sleep(pause, AbortSignal.any([wake.signal, stopping.signal]));
-      if (poked && !stopping.signal.aborted) await timers.sleep(COALESCE_MS, stopping.signal);
     }
   }
 
-  counter.onChange(() => poke());
   function poke(): void {
-    // The first change goes out at once; more of the same moment share the next beat.
-    if (!loop || stopping.signal.aborted) return;
     poked = true;
     wake.abort();
   }
+  counter.onChange(poke);
 
   return {
     start() {
       loop ??= run();
     },
     poke,
-    beatOnce: beatInTurn,
     async stop() {
       stopping.abort();
       await loop;
-      await sending;
+    },
+    async sayFarewell() {
+      try {
+        await client.request('POST', '/registry/heartbeat', {
+          body: buildBody(counter.rates()),
+          timeoutMs: FAREWELL_TIMEOUT_MS,
+        });
+      } catch (error) {
+        log.debug({ err: error }, 'the last heartbeat did not arrive');
+      }
     },
   };
 }

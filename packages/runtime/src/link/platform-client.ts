@@ -16,7 +16,6 @@ export interface PlatformResponse {
 export interface RequestOptions {
   body?: unknown;
   query?: Record<string, string | number>;
-  headers?: Record<string, string>;
   timeoutMs?: number;
   signal?: AbortSignal;
   /** Says that this agent itself speaks; without it an A2A post would pass for a person's. */
@@ -31,7 +30,7 @@ export interface PlatformClient {
     path: string,
     options?: RequestOptions,
   ): Promise<PlatformResponse>;
-  /** Drops all connections; the next request opens fresh ones. */
+  /** The next request opens fresh connections; what is under way ends on the old ones. */
   reset(): void;
   close(): Promise<void>;
 }
@@ -63,18 +62,16 @@ export function createPlatformClient({
       const url = new URL(platformUrl + path);
       for (const [name, value] of Object.entries(options.query ?? {})) url.searchParams.set(name, String(value));
       const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
-      const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
       const response = await request(url, {
         method,
         dispatcher: agent,
-        signal,
+        signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
         headersTimeout: 0,
         bodyTimeout: 0,
         headers: {
           ...credentials.authHeaders(),
           ...(options.source ? { 'x-workspace-id': workspaceId } : {}),
           ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...options.headers,
         },
         ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
       });
@@ -86,7 +83,7 @@ export function createPlatformClient({
     reset() {
       const old = agent;
       agent = open();
-      old.destroy().catch((error: unknown) => log.debug({ err: error }, 'an old connection did not close'));
+      old.close().catch((error: unknown) => log.debug({ err: error }, 'an old connection did not close'));
     },
     close: () => agent.destroy(),
   };

@@ -2,10 +2,13 @@
 
 import type { Credentials } from '../credentials.ts';
 import type { Logger } from '../logger.ts';
+import { isDeleted } from './deletion.ts';
 import type { PlatformClient } from './platform-client.ts';
 import type { Timers } from './timers.ts';
 
 const DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
+/** From here on a refusal is an error in the log, not a warning. */
+const PATIENT_TRIES = 3;
 
 export interface RegisterDeps {
   client: PlatformClient;
@@ -15,51 +18,86 @@ export interface RegisterDeps {
   url(): string;
   card(): object;
   signal: AbortSignal;
+  /** The workspace was deleted: nothing is left to do. */
+  onDeleted(): void;
 }
 
 interface RegisterReply {
   delivery_mode?: string;
-  auth_token?: string;
-  platform_inbound_secret?: string;
+  auth_token?: unknown;
+  platform_inbound_secret?: unknown;
 }
 
-export function createRegistration({ client, credentials, timers, log, url, card, signal }: RegisterDeps) {
-  async function send() {
-    return await client.request('POST', '/registry/register', {
+export interface Registration {
+  /** Until it works or the agent stops: 1, 2, 4, 8, 15, 30 s, then every 30 s. Calls of the same time share one. */
+  registerUntilDone(): Promise<void>;
+}
+
+export function createRegistration({
+  client,
+  credentials,
+  timers,
+  log,
+  url,
+  card,
+  signal,
+  onDeleted,
+}: RegisterDeps): Registration {
+  let underWay: Promise<void> | null = null;
+
+  const send = () =>
+    client.request('POST', '/registry/register', {
       body: { id: client.workspaceId, url: url(), agent_card: card() },
       signal,
     });
+
+  function keepCredentials(body: unknown): void {
+    const reply = (typeof body === 'object' && body !== null ? body : {}) as RegisterReply;
+    if (typeof reply.auth_token === 'string') credentials.saveAuthToken(reply.auth_token);
+    if (typeof reply.platform_inbound_secret === 'string') credentials.saveInboundSecret(reply.platform_inbound_secret);
+    log.info({ delivery_mode: reply.delivery_mode }, 'registered');
+    if (reply.delivery_mode === 'poll')
+      log.warn('the platform keeps messages for polling, which this runtime does not do; set the workspace to push');
   }
 
   /** One attempt; a refused token is read from disk again and tried once more. */
-  async function attempt(): Promise<boolean> {
+  async function attempt(tries: number): Promise<boolean> {
     let response = await send();
     if (response.status === 401 || response.status === 403) {
       credentials.refresh();
       response = await send();
     }
-    if (response.status !== 200) {
-      log.warn({ status: response.status, body: response.body }, 'the platform refused the registration');
-      return false;
+    if (response.status === 200) {
+      keepCredentials(response.body);
+      return true;
     }
-    const reply = (response.body ?? {}) as RegisterReply;
-    if (typeof reply.auth_token === 'string') credentials.saveAuthToken(reply.auth_token);
-    if (typeof reply.platform_inbound_secret === 'string') credentials.saveInboundSecret(reply.platform_inbound_secret);
-    log.info({ delivery_mode: reply.delivery_mode }, 'registered');
-    return true;
+    if (response.status === 401 && (await isDeleted(client, signal))) {
+      log.error('this workspace was deleted; stopping');
+      onDeleted();
+      return true;
+    }
+    const level = tries < PATIENT_TRIES ? 'warn' : 'error';
+    log[level]({ status: response.status, body: response.body, tries }, 'the platform refused the registration');
+    return false;
+  }
+
+  async function register(): Promise<void> {
+    for (let tries = 0; !signal.aborted; tries += 1) {
+      try {
+        if (await attempt(tries)) return;
+      } catch (error) {
+        if (!signal.aborted) log.warn({ err: error }, 'the platform cannot be reached; registering again later');
+      }
+      await timers.sleep(DELAYS_MS[Math.min(tries, DELAYS_MS.length - 1)] ?? 30_000, signal);
+    }
   }
 
   return {
-    /** Until it works or the agent stops: 1, 2, 4, 8, 15, 30 s, then every 30 s. */
-    async registerUntilDone(): Promise<void> {
-      for (let tries = 0; !signal.aborted; tries += 1) {
-        try {
-          if (await attempt()) return;
-        } catch (error) {
-          if (!signal.aborted) log.warn({ err: error }, 'the platform cannot be reached; registering again later');
-        }
-        await timers.sleep(DELAYS_MS[Math.min(tries, DELAYS_MS.length - 1)] ?? 30_000, signal);
-      }
+    registerUntilDone() {
+      underWay ??= register().finally(() => {
+        underWay = null;
+      });
+      return underWay;
     },
   };
 }

@@ -9,6 +9,12 @@ export interface RunningTask {
   delegationId?: string | null;
 }
 
+/** What a beat says of the turns since the last accepted one. */
+export interface Rates {
+  requests: number;
+  errors: number;
+}
+
 export interface TaskCounter {
   /** Counts a turn in and pushes a beat. @returns the function that counts it out, once. */
   beginTask(task: RunningTask): () => void;
@@ -18,32 +24,40 @@ export interface TaskCounter {
   currentTask(): string;
   messageIds(): string[];
   delegationIds(): string[];
-  /** Errors per turn since the last accepted beat. */
-  errorRate(): number;
+  rates(): Rates;
+  /** The last recorded error; null = none so far. */
   lastError(): string | null;
-  /** After an accepted beat. */
-  resetRates(): void;
+  /** A beat with these figures was accepted; what happened meanwhile waits for the next one. */
+  settleRates(accepted: Rates): void;
   /** Called whenever the count changes. */
   onChange(listener: () => void): void;
 }
+
+const LEADING_MARKS = /^(?:\s|#+|>|[-*+](?=\s)|\d+[.)](?=\s)|`{3}\S*)+/;
 
 /** First meaningful line without Markdown markers. */
 export function toLabel(text: string): string {
   const line =
     text
       .split('\n')
-      .map((one) => one.replace(/^[\s#>*`_-]+|[*`_]+/g, '').trim())
-      .find((one) => one !== '') ?? '';
+      .map((one) =>
+        one
+          .replace(LEADING_MARKS, '')
+          .replace(/`|~~|(?<!\w)[*_]+|[*_]+(?!\w)/g, '')
+          .trim(),
+      )
+      .find((one) => /[\p{L}\p{N}\p{Emoji}]/u.test(one)) ?? '';
   return [...line].slice(0, LABEL_LENGTH).join('');
 }
 
 export function createTaskCounter(): TaskCounter {
   const running = new Set<RunningTask>();
   const listeners: (() => void)[] = [];
-  let requests = 0;
-  let errors = 0;
+  let rates: Rates = { requests: 0, errors: 0 };
   let lastError: string | null = null;
-  const changed = () => listeners.forEach((listener) => void listener());
+  const changed = () => {
+    for (const listener of listeners) listener();
+  };
 
   return {
     beginTask(task) {
@@ -54,22 +68,18 @@ export function createTaskCounter(): TaskCounter {
       };
     },
     recordResult(error) {
-      requests += 1;
-      if (error === null) return;
-      errors += 1;
-      lastError = error;
+      rates = { requests: rates.requests + 1, errors: rates.errors + (error === null ? 0 : 1) };
+      lastError = error ?? lastError;
     },
     active: () => running.size,
     currentTask: () => [...running].at(-1)?.label ?? '',
     messageIds: () => [...running].map((task) => task.messageId).slice(0, MOST_IDS),
     delegationIds: () =>
       [...running].flatMap((task) => (task.delegationId ? [task.delegationId] : [])).slice(0, MOST_IDS),
-    errorRate: () => (requests === 0 ? 0 : errors / requests),
+    rates: () => rates,
     lastError: () => lastError,
-    resetRates() {
-      requests = 0;
-      errors = 0;
-      lastError = null;
+    settleRates(accepted) {
+      rates = { requests: rates.requests - accepted.requests, errors: rates.errors - accepted.errors };
     },
     onChange: (listener) => void listeners.push(listener),
   };

@@ -1,14 +1,19 @@
 // Waits for delegations to end, all waiting tool calls on one loop: the platform is asked only while somebody waits, and
-// less often the longer it takes. Delegations watched here are delivered by their tool call, not by a wake-up (chapter 40 §7).
+// less often the longer it takes. What is delivered here is marked as seen, so that no wake-up delivers it again (chapter 40 §7).
 
+import { type DelegationRow, hasEnded, latestOf } from '../link/delegation-rows.ts';
 import type { PlatformClient } from '../link/platform-client.ts';
+import type { SeenDelegations } from '../link/seen-delegations.ts';
+import type { Timers } from '../link/timers.ts';
 import type { Logger } from '../logger.ts';
-import { type DelegationRow, latestOf, readJson } from './platform-answers.ts';
+import { readJson } from './platform-answers.ts';
 
 const FIRST_POLL_MS = 50;
 const LONGEST_POLL_MS = 2_000;
-/** The list cuts replies here; a longer one is read from the activity log. */
+const SLOWER = 1.25;
+/** The list of delegations cuts replies here and ends at 50 rows; the activity log has the rest. */
 const PREVIEW_LENGTH = 300;
+const MOST_ACTIVITY = 500;
 /** The result row follows the state by a moment; after this many looks the state alone must do. */
 const PATIENCE = 5;
 
@@ -18,102 +23,139 @@ export interface Ending {
   error: string;
 }
 
-interface Waiting {
+interface Waiter {
   id: string;
   looks: number;
   resolve(ending: Ending): void;
 }
 
+interface ActivityRow {
+  method?: string;
+  status?: string;
+  created_at?: string;
+  error_detail?: string | null;
+  response_body?: { delegation_id?: string; text?: string } | null;
+}
+
 export interface DelegationWatch {
-  /** @returns null when the time is up; the delegation goes on. */
+  /** A delegation is being made whose result a tool will wait for. @returns the end of the making. */
+  begin(): () => void;
+  /** @returns null when the time is up; the delegation goes on and its result comes by wake-up. */
   wait(delegationId: string, timeoutMs: number, signal: AbortSignal): Promise<Ending | null>;
   isAwaited(delegationId: string): boolean;
   /** The whole reply, which the list of delegations cuts. */
   readText(row: DelegationRow): Promise<string>;
 }
 
-export function createDelegationWatch({ client, log }: { client: PlatformClient; log: Logger }): DelegationWatch {
-  const waiting = new Map<string, Set<Waiting>>();
-  /** Delivered to a tool call; the collector must not deliver them again. */
-  const delivered = new Set<string>();
-  let looping = false;
+export interface DelegationWatchDeps {
+  client: PlatformClient;
+  seen: SeenDelegations;
+  timers: Timers;
+  log: Logger;
+}
+
+export function createDelegationWatch({ client, seen, timers, log }: DelegationWatchDeps): DelegationWatch {
+  const waiters = new Set<Waiter>();
+  let beingMade = 0;
+  let isLooping = false;
   let pauseMs = FIRST_POLL_MS;
-  let wake: () => void = () => undefined;
+  let wake = new AbortController();
+
+  const readActivity = () =>
+    readJson<ActivityRow[]>(client, `/workspaces/${client.workspaceId}/activity`, {
+      query: { type: 'delegation', limit: MOST_ACTIVITY },
+    });
 
   async function readText(row: DelegationRow): Promise<string> {
     const preview = row.response_preview ?? '';
-    if (preview.length < PREVIEW_LENGTH || !row.created_at) return preview;
-    const rows = await readJson<{ response_body?: { delegation_id?: string; text?: string } | null }[]>(
-      client,
-      `/workspaces/${client.workspaceId}/activity`,
-      { query: { type: 'delegation', limit: 200 } },
-    );
-    const own = rows.find(
+    if (preview.length < PREVIEW_LENGTH) return preview;
+    const own = (await readActivity()).find(
       ({ response_body: body }) => body?.delegation_id === row.delegation_id && typeof body?.text === 'string',
     );
     return own?.response_body?.text ?? preview;
   }
 
-  function deliver(id: string, ending: Ending): void {
-    delivered.add(id);
-    for (const one of waiting.get(id) ?? []) one.resolve(ending);
-    waiting.delete(id);
+  /** With many delegations at once the older ones leave the list before they end. */
+  async function readUnlisted(ids: readonly string[]): Promise<DelegationRow[]> {
+    if (ids.length === 0) return [];
+    return (await readActivity()).flatMap((row) => {
+      const id = row.response_body?.delegation_id;
+      return id && ids.includes(id)
+        ? [
+            {
+              ...row,
+              delegation_id: id,
+              error: row.error_detail ?? '',
+              response_preview: row.response_body?.text ?? '',
+            },
+          ]
+        : [];
+    });
+  }
+
+  function deliver(waiter: Waiter, ending: Ending): void {
+    waiters.delete(waiter);
+    waiter.resolve(ending);
+  }
+
+  async function settle(waiter: Waiter, row: DelegationRow | null): Promise<void> {
+    if (!row || (row.status !== 'completed' && row.status !== 'failed')) return;
+    waiter.looks += 1;
+    if (row.method === 'delegate' && waiter.looks < PATIENCE) return;
+    const text = await readText(row);
+    seen.add([waiter.id]);
+    deliver(waiter, { status: row.status, text, error: row.error ?? '' });
   }
 
   async function look(): Promise<void> {
-    const rows = await readJson<DelegationRow[]>(client, `/workspaces/${client.workspaceId}/delegations`);
-    for (const [id, waiters] of [...waiting]) {
-      const row = latestOf(rows, id);
-      if (!row || (row.status !== 'completed' && row.status !== 'failed')) continue;
-      const looks = Math.max(...[...waiters].map((one) => (one.looks += 1)));
-      if (row.method !== 'delegate_result' && looks < PATIENCE) continue;
-      deliver(id, { status: row.status, text: await readText(row), error: row.error ?? '' });
-    }
+    const listed = await readJson<DelegationRow[]>(client, `/workspaces/${client.workspaceId}/delegations`);
+    const unlisted = [...waiters].filter(({ id }) => !listed.some((row) => row.delegation_id === id));
+    const rows = [...listed, ...(await readUnlisted(unlisted.map(({ id }) => id))).filter(hasEnded)];
+    for (const waiter of [...waiters]) await settle(waiter, latestOf(rows, waiter.id));
   }
 
   async function loop(): Promise<void> {
-    looping = true;
-    while (waiting.size > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, pauseMs);
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-      pauseMs = Math.min(pauseMs * 1.5, LONGEST_POLL_MS);
+    isLooping = true;
+    while (waiters.size > 0) {
+      await timers.sleep(pauseMs, wake.signal);
+      if (wake.signal.aborted) wake = new AbortController();
+      pauseMs = Math.min(pauseMs * SLOWER, LONGEST_POLL_MS);
       try {
-        if (waiting.size > 0) await look();
+        if (waiters.size > 0) await look();
       } catch (error) {
         log.debug({ err: error }, 'delegations could not be read; asking again');
       }
     }
-    looping = false;
+    isLooping = false;
   }
 
   return {
     readText,
-    isAwaited: (id) => waiting.has(id) || delivered.has(id),
+    isAwaited: (id) => beingMade > 0 || [...waiters].some((waiter) => waiter.id === id),
+    begin() {
+      beingMade += 1;
+      return () => {
+        beingMade -= 1;
+      };
+    },
     async wait(id, timeoutMs, signal) {
-      const { promise, resolve, reject } = Promise.withResolvers<Ending | null>();
-      const waiter: Waiting = { id, looks: 0, resolve };
-      waiting.set(id, (waiting.get(id) ?? new Set()).add(waiter));
+      signal.throwIfAborted();
+      const { promise, resolve } = Promise.withResolvers<Ending | null>();
+      const waiter: Waiter = { id, looks: 0, resolve };
+      const ended = new AbortController();
+      waiters.add(waiter);
       pauseMs = FIRST_POLL_MS;
-      if (looping) wake();
+      if (isLooping) wake.abort();
       else void loop();
-      const timer = setTimeout(() => resolve(null), timeoutMs);
-      const onAbort = () => reject(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-      if (signal.aborted) onAbort();
+      void timers.sleep(timeoutMs, AbortSignal.any([signal, ended.signal])).then(() => resolve(null));
       try {
-        return await promise;
+        const ending = await promise;
+        signal.throwIfAborted();
+        return ending;
       } finally {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
-        const waiters = waiting.get(id);
-        waiters?.delete(waiter);
-        if (waiters?.size === 0) waiting.delete(id);
-        if (waiting.size === 0) wake();
+        ended.abort();
+        waiters.delete(waiter);
+        if (waiters.size === 0) wake.abort();
       }
     },
   };

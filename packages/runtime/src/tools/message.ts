@@ -5,13 +5,13 @@ import { constants } from 'node:fs';
 import { access, copyFile, mkdir, realpath, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join, sep } from 'node:path';
 import { typeOf } from '../a2a/file-read.ts';
+import { UPLOADS } from '../workspace-folder.ts';
 import type { ToolDeps } from './index.ts';
 import { PlatformRefusal } from './platform-answers.ts';
 import type { ToolSpec } from './tool.ts';
 
 const MOST_FILES = 20;
 const MOST_FILE_BYTES = 25 * 1024 * 1024;
-const UPLOADS = '.molecule/chat-uploads';
 
 interface Attachment {
   uri: string;

@@ -1,4 +1,4 @@
-// What the tools know of the platform's answers: peers, delegations, and what a refusal says. Reads only; no rules.
+// What the tools know of the platform's answers: peers, the workspace itself, and what a refusal says. Reads only; no rules.
 
 import type { PlatformClient, PlatformResponse } from '../link/platform-client.ts';
 
@@ -19,17 +19,7 @@ export interface WorkspaceRow {
   status?: string;
   parent_id?: string | null;
   delivery_mode?: string | null;
-}
-
-export interface DelegationRow {
-  delegation_id?: string;
-  method?: string;
-  target_id?: string | null;
-  status?: string;
-  summary?: string;
-  error?: string;
-  response_preview?: string;
-  created_at?: string;
+  max_concurrent_tasks?: number;
 }
 
 /** The platform said no, or said something unreadable; `message` is fit for the model. */
@@ -42,36 +32,35 @@ export class PlatformRefusal extends Error {
   }
 }
 
+/** @throws PlatformRefusal unless the answer is 200; rejects when none came. */
 export async function readJson<T>(
   client: PlatformClient,
   path: string,
-  options: { query?: Record<string, string | number>; signal?: AbortSignal } = {},
+  options: { query?: Record<string, string | number>; signal?: AbortSignal; timeoutMs?: number } = {},
 ): Promise<T> {
   const response = await client.request('GET', path, options);
   if (response.status !== 200) throw new PlatformRefusal(response);
   return response.body as T;
 }
 
-export const readPeers = (client: PlatformClient, signal: AbortSignal): Promise<PeerRow[]> =>
-  readJson<PeerRow[]>(client, `/registry/${client.workspaceId}/peers`, { signal });
+/** Siblings, children and the parent. */
+export async function readPeers(
+  client: PlatformClient,
+  options: { signal?: AbortSignal; timeoutMs?: number } = {},
+): Promise<PeerRow[]> {
+  const peers = await readJson<unknown>(client, `/registry/${client.workspaceId}/peers`, options);
+  return Array.isArray(peers) ? (peers as PeerRow[]) : [];
+}
 
-export const readSelf = (client: PlatformClient, signal: AbortSignal): Promise<WorkspaceRow> =>
-  readJson<WorkspaceRow>(client, `/workspaces/${client.workspaceId}`, { signal });
+export const readSelf = (
+  client: PlatformClient,
+  options: { signal?: AbortSignal; timeoutMs?: number } = {},
+): Promise<WorkspaceRow> => readJson<WorkspaceRow>(client, `/workspaces/${client.workspaceId}`, options);
 
 export type Relation = 'child' | 'parent' | 'sibling';
 
+/** A child has me as its parent; a sibling has mine; what is left is my parent. */
 export function relationTo(peer: PeerRow, selfId: string, parentId: string | null): Relation {
   if (peer.parent_id === selfId) return 'child';
   return parentId !== null && peer.id === parentId ? 'parent' : 'sibling';
-}
-
-const isOver = (row: DelegationRow) => row.status === 'completed' || row.status === 'failed';
-
-/**
- * The row that speaks for a delegation: its newest result, else the delegation itself.
- * @param rows newest first, as the platform lists them.
- */
-export function latestOf(rows: readonly DelegationRow[], delegationId: string): DelegationRow | null {
-  const own = rows.filter((row) => row.delegation_id === delegationId);
-  return own.find((row) => row.method === 'delegate_result' && isOver(row)) ?? own.find(isOver) ?? own[0] ?? null;
 }

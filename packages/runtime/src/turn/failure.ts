@@ -26,20 +26,27 @@ export class TurnTimeout extends Error {
   override readonly name = 'TurnTimeout';
 }
 
+/** The process goes before the turn could end: whoever waits may send the message again. */
+export class AgentStopping extends Error {
+  override readonly name = 'AgentStopping';
+}
+
 const OVERLOADED = new Set([429, 503, 529]);
+/** HTTP statuses of a provider that has no room right now. */
+export const isOverloaded = (status: number): boolean => OVERLOADED.has(status);
 const statusOf = (error: unknown): number => Number((error as { statusCode?: unknown } | null)?.statusCode ?? 0);
 
 export function tagOf(error: unknown): FailureTag {
   if (error instanceof AgentError) return error.tag;
   const status = statusOf(error);
   if (status === 401 || status === 403) return 'auth_failed';
-  if (OVERLOADED.has(status)) return 'rate_limited';
-  const name = error instanceof Error ? error.name : '';
+  if (isOverloaded(status)) return 'rate_limited';
+  const name = error instanceof Error ? error.name.replace(/^[A-Z]+_/, '') : '';
   return /^[A-Z][A-Za-z0-9]{1,40}$/.test(name) ? name : 'Error';
 }
 
 export function isRetryable(error: unknown): boolean {
-  return error instanceof AgentError ? error.retryable : OVERLOADED.has(statusOf(error));
+  return error instanceof AgentError ? error.retryable : isOverloaded(statusOf(error));
 }
 
 export const describeFailure = (tag: FailureTag): string => `Agent error (${tag}) — see workspace logs`;

@@ -1,18 +1,21 @@
 // One turn from its ticket to its outcome (chapter 40 §9): results, counting, the adapter, retries, timeout, cancellation.
 // Speaks of texts and outcomes only; what they look like on the wire is the a2a folder's business.
 
-import type { AgentConfig, Executor, FilePart, ToolTraceEntry, Turn, TurnResult } from '../adapters/adapter.ts';
+import type { AgentConfig, Emit, Executor, FilePart, ToolTraceEntry, Turn, TurnResult } from '../adapters/adapter.ts';
 import type { ResultsFile } from '../link/results-file.ts';
 import { type TaskCounter, toLabel } from '../link/task-counter.ts';
-import type { Logger } from '../logger.ts';
-import { describeFailure, isRetryable, TurnTimeout, tagOf } from './failure.ts';
+import type { Logger, Redact } from '../logger.ts';
+import { AgentStopping, describeFailure, isRetryable, TurnTimeout, tagOf } from './failure.ts';
 import type { Ticket } from './queue.ts';
+import { createSpeech, type Speech } from './speech.ts';
 import { createToolTrace, type ToolTrace } from './trace.ts';
 
-const RETRY_DELAYS_MS = [5_000, 10_000, 20_000];
+/** Pauses before a turn is repeated on an overloaded model. */
+export const RETRY_DELAYS_MS: readonly number[] = [5_000, 10_000, 20_000];
 /** An adapter that ignores its abort signal holds its place no longer than this. */
 const ABORT_GRACE_MS = 1_000;
-const NO_RESPONSE = '(no response generated)';
+const CANCELED = 'The turn was canceled.';
+const STOPPED = 'The agent was stopped before it had finished.';
 
 export interface TurnOutcome {
   state: 'completed' | 'failed' | 'canceled';
@@ -39,8 +42,9 @@ export interface PipelineDeps {
   taskCounter: TaskCounter;
   resultsFile: ResultsFile;
   clearWedge(): void;
+  redact: Redact;
   log: Logger;
-  retryDelaysMs?: readonly number[];
+  retryDelaysMs: readonly number[];
 }
 
 export type TurnInput = Omit<Turn, 'delegationResults'>;
@@ -67,13 +71,13 @@ async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 
 export function createPipeline(deps: PipelineDeps) {
   const { config, executor, taskCounter, resultsFile, log } = deps;
-  const delays = deps.nativeRetry ? [] : (deps.retryDelaysMs ?? RETRY_DELAYS_MS);
+  const delays = deps.nativeRetry ? [] : deps.retryDelaysMs;
   const timeoutSeconds = Number(config.runtimeConfig.timeout ?? 0);
 
   /** Results of finished delegations; losing them must not lose the turn. */
-  async function takeResults(): Promise<string | null> {
+  function takeResults(): string | null {
     try {
-      return await resultsFile.consume();
+      return resultsFile.consume();
     } catch (error) {
       log.warn({ err: error }, 'delegation results could not be read');
       return null;
@@ -81,19 +85,35 @@ export function createPipeline(deps: PipelineDeps) {
   }
 
   /** The executor, or the end of patience with one that does not heed its signal. */
-  async function runExecutor(
-    turn: Turn,
-    emit: Parameters<Executor['run']>[1],
-    signal: AbortSignal,
-  ): Promise<TurnResult> {
-    const run = executor.run(turn, emit, signal);
+  async function runExecutor(turn: Turn, emit: Emit, signal: AbortSignal): Promise<TurnResult> {
+    const run = (async () => await executor.run(turn, emit, signal))();
     const impatience = aborted(signal).catch(async (reason: unknown) => {
       executor.cancel?.(turn.id).catch((error: unknown) => log.warn({ err: error }, 'the adapter could not cancel'));
-      await new Promise((resolve) => setTimeout(resolve, ABORT_GRACE_MS).unref());
+      await new Promise((resolve) => setTimeout(resolve, ABORT_GRACE_MS));
       throw reason;
     });
     impatience.catch(() => undefined);
     return await Promise.race([run, impatience]);
+  }
+
+  /** Asks the adapter, again while the model is overloaded or says nothing. */
+  async function askUntilAnswered(turn: Turn, speech: Speech, signal: AbortSignal): Promise<TurnResult> {
+    for (let attempt = 0; ; attempt += 1) {
+      const delay = delays[attempt];
+      // What was said or done cannot be taken back, so only a turn without any of it is repeated.
+      const mayRepeat = () => !signal.aborted && !speech.hasBegun() && delay !== undefined;
+      try {
+        const result = await runExecutor(turn, speech.emit, signal);
+        signal.throwIfAborted();
+        const isEmpty = result.text.trim() === '' && (result.files ?? []).length === 0;
+        if (!isEmpty || !mayRepeat()) return result;
+        log.warn({ task: turn.id, attempt }, 'the agent answered nothing; asking again');
+      } catch (error) {
+        if (!mayRepeat() || !isRetryable(error)) throw error;
+        log.warn({ err: error, task: turn.id, attempt }, 'the model is overloaded; trying again');
+      }
+      await pause(delay ?? 0, signal);
+    }
   }
 
   async function run(
@@ -102,54 +122,16 @@ export function createPipeline(deps: PipelineDeps) {
     trace: ToolTrace,
     signal: AbortSignal,
   ): Promise<TurnOutcome> {
-    const turn: Turn = { ...input, delegationResults: await takeResults() };
-    let streamed = '';
-    let segment = 0;
-    const said = () => streamed !== '' || trace.entries().length > 0;
-    const emit: Parameters<Executor['run']>[1] = {
-      text(chunk) {
-        if (chunk === '' || signal.aborted) return;
-        streamed += chunk;
-        observer.text(chunk, segment);
-      },
-      status: (text) => observer.inputRequired(text),
-      segment() {
-        if (streamed !== '') segment += 1;
-      },
-      tool: trace.add,
+    const speech = createSpeech(observer, trace, signal);
+    const result = await askUntilAnswered({ ...input, delegationResults: takeResults() }, speech, signal);
+    const files = result.files ?? [];
+    return {
+      state: 'completed',
+      text: speech.finish(result.text, files.length > 0),
+      files,
+      toolTrace: trace.entries(),
+      usage: result.usage ?? null,
     };
-    for (let attempt = 0; ; attempt += 1) {
-      const delay = delays[attempt];
-      try {
-        const result = await runExecutor(turn, emit, signal);
-        signal.throwIfAborted();
-        const isEmpty = result.text.trim() === '' && (result.files ?? []).length === 0;
-        if (isEmpty && !said() && delay !== undefined) {
-          log.warn({ task: turn.id, attempt }, 'the agent answered nothing; asking again');
-          await pause(delay, signal);
-          continue;
-        }
-        return finish(result);
-      } catch (error) {
-        // What was said or done cannot be taken back, so only a turn without any of it is repeated.
-        if (signal.aborted || said() || delay === undefined || !isRetryable(error)) throw error;
-        log.warn({ err: error, task: turn.id, attempt }, 'the model is overloaded; trying again');
-        await pause(delay, signal);
-      }
-    }
-
-    function finish(result: TurnResult): TurnOutcome {
-      const text = result.text.trim() === '' ? streamed || NO_RESPONSE : result.text;
-      // What was streamed and what is final must be one text: a reader of either has the whole answer.
-      if (text.startsWith(streamed)) emit.text(text.slice(streamed.length));
-      return {
-        state: 'completed',
-        text: streamed,
-        files: result.files ?? [],
-        toolTrace: trace.entries(),
-        usage: result.usage ?? null,
-      };
-    }
   }
 
   /** Never rejects: every end is an outcome, told to the observer. */
@@ -162,7 +144,7 @@ export function createPipeline(deps: PipelineDeps) {
     let endTask: (() => void) | null = null;
     let timer: NodeJS.Timeout | undefined;
     const started = performance.now();
-    const trace = createToolTrace();
+    const trace = createToolTrace(deps.redact);
     let outcome: TurnOutcome;
     try {
       await Promise.race([ticket.ready, aborted(cancel.signal)]);
@@ -183,7 +165,8 @@ export function createPipeline(deps: PipelineDeps) {
     } catch (error) {
       const toolTrace = trace.entries();
       if (cancel.signal.aborted && !(cancel.signal.reason instanceof TurnTimeout)) {
-        outcome = { state: 'canceled', text: 'The turn was canceled.', files: [], toolTrace, usage: null };
+        const text = cancel.signal.reason instanceof AgentStopping ? STOPPED : CANCELED;
+        outcome = { state: 'canceled', text, files: [], toolTrace, usage: null };
       } else {
         const tag = tagOf(cancel.signal.aborted ? cancel.signal.reason : error);
         log.error({ err: error, task: input.id, tag, ms: Math.round(performance.now() - started) }, 'a turn failed');

@@ -13,6 +13,8 @@ export interface TurnQueue {
   enter(contextId: string): Ticket | null;
   running(): number;
   waiting(): number;
+  /** A smaller width lets the running turns end. */
+  setWidth(width: number): void;
   /** No more tickets from now on. */
   shut(): void;
 }
@@ -26,7 +28,8 @@ interface Place {
  * @param width turns at once.
  * @param depth places in the waiting room.
  */
-export function createTurnQueue({ width, depth }: { width: number; depth: number }): TurnQueue {
+export function createTurnQueue({ width: firstWidth, depth }: { width: number; depth: number }): TurnQueue {
+  let width = firstWidth;
   const running = new Set<Place>();
   let waiting: Place[] = [];
   let open = true;
@@ -63,6 +66,10 @@ export function createTurnQueue({ width, depth }: { width: number; depth: number
     },
     running: () => running.size,
     waiting: () => waiting.length,
+    setWidth(next) {
+      width = next;
+      startNext();
+    },
     shut() {
       open = false;
     },

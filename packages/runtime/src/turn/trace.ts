@@ -1,24 +1,27 @@
 // The tool trace of a reply (chapter 40 §20): at most 200 calls, cut and without secrets.
 
 import type { ToolTraceEntry } from '../adapters/adapter.ts';
-import { redact } from '../logger.ts';
+import type { Redact } from '../logger.ts';
 
 const MOST_CALLS = 200;
 const INPUT_LENGTH = 500;
 const OUTPUT_LENGTH = 300;
-
-function render(value: unknown, most: number): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
-  return [...redact(text)].slice(0, most).join('');
-}
+const SEARCHED_LENGTH = 10_000;
 
 export interface ToolTrace {
   add(call: { tool: string; input: unknown; output: unknown; ms: number; ok: boolean }): void;
   entries(): ToolTraceEntry[];
 }
 
-export function createToolTrace(): ToolTrace {
+export function createToolTrace(redact: Redact): ToolTrace {
   const entries: ToolTraceEntry[] = [];
+
+  function render(value: unknown, most: number): string {
+    const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+    // Cut twice: a reply of megabytes is not searched for secrets to its end.
+    return [...redact(text.slice(0, SEARCHED_LENGTH))].slice(0, most).join('');
+  }
+
   return {
     add({ tool, input, output, ms, ok }) {
       if (entries.length >= MOST_CALLS) return;

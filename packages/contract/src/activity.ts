@@ -1,7 +1,7 @@
 // Activity log, notifications and the stored events: the wire shapes of chapter 20 §5–6.
 
 import { z } from 'zod';
-import { idParams, jsonObject, pageLimit, time, uuid } from './common.ts';
+import { idParams, int32, jsonObject, pageLimit, time, uuid } from './common.ts';
 import { defineRoutes } from './route.ts';
 
 /** Types an agent may report. */
@@ -78,7 +78,7 @@ export const activityRoutes = defineRoutes({
       source_id: z.string().nullish(),
       status: z.string().max(50).optional(),
       error_detail: z.string().nullish(),
-      duration_ms: z.number().int().min(0).nullish(),
+      duration_ms: int32.min(0).nullish(),
       request_body: z.unknown().optional(),
       response_body: z.unknown().optional(),
       metadata: jsonObject.nullish(),

@@ -40,10 +40,12 @@ export interface ClientOptions {
 }
 
 type Table = typeof ROUTES;
+/** A body the route can do without may be left out. */
+type BodyOf<B> = undefined extends B ? { body?: B } : { body: B };
 type Needs<R extends Route> = (keyof RouteParams<R> extends never
   ? { params?: undefined }
   : { params: RouteParams<R> }) &
-  (R['body'] extends object ? { body: RouteBodyInput<R> } : { body?: undefined }) & {
+  (R['body'] extends object ? BodyOf<RouteBodyInput<R>> : { body?: undefined }) & {
     query?: Partial<Record<keyof RouteQueryInput<R>, string | number | boolean>>;
     signal?: AbortSignal;
     timeoutMs?: number;

@@ -2,9 +2,13 @@
 
 import { z } from 'zod';
 
+/** Lower case once parsed: ids are compared with tokens and are the keys of caches. */
 export const uuid = z
   .string()
-  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, 'must be a valid UUID');
+  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, 'must be a valid UUID')
+  .toLowerCase();
+/** What a column of type `int` holds. */
+export const int32 = z.number().int().max(2_147_483_647);
 /** RFC 3339, UTC. A `Date` is accepted on the way out and written as text. */
 export const time = z.union([z.string(), z.date().transform((date) => date.toISOString())]).pipe(z.string());
 export const nullableTime = time.nullable();

@@ -1,13 +1,15 @@
 // Delegation: the wire shapes of chapter 20 §4.
 
 import { z } from 'zod';
-import { idParams, nullableTime, time, uuid } from './common.ts';
+import { idParams, time, uuid } from './common.ts';
 import { defineRoutes } from './route.ts';
 
 export const DELEGATION_STATUSES = ['queued', 'dispatched', 'in_progress', 'completed', 'failed', 'stuck'] as const;
 export type DelegationStatus = (typeof DELEGATION_STATUSES)[number];
 
 const task = z.string().min(1);
+/** Judged by the handler, whose words for a bad one are part of the contract. */
+const targetId = z.string();
 export const delegationRow = z.object({
   id: uuid,
   type: z.literal('delegation'),
@@ -51,7 +53,7 @@ export const delegationRoutes = defineRoutes({
     summary: 'Hands a task to another workspace; durable before it is acknowledged.',
     params: idParams,
     body: z.object({
-      target_id: z.string({ error: 'target_id is required' }),
+      target_id: targetId,
       task,
       idempotency_key: z.string().min(1).max(200).optional(),
     }),
@@ -85,8 +87,9 @@ export const delegationRoutes = defineRoutes({
     auth: 'SELF',
     summary: 'Records a delegation the agent sent itself.',
     params: idParams,
-    body: z.object({ target_id: uuid, task, delegation_id: z.string().min(1).max(200) }),
+    body: z.object({ target_id: targetId, task, delegation_id: z.string().min(1).max(200) }),
     replies: { 202: z.object({ delegation_id: z.string(), status: z.literal('recorded') }) },
+    errors: ['self_delegation', 'ledger_unavailable', 'not_found', 'conflict'],
   },
   updateDelegation: {
     method: 'POST',
@@ -100,7 +103,7 @@ export const delegationRoutes = defineRoutes({
       response_preview: z.string().optional(),
     }),
     replies: { 200: z.object({ status: z.string(), delegation_id: z.string() }) },
-    errors: ['not_found'],
+    errors: ['not_found', 'conflict'],
   },
   heartbeatDelegation: {
     method: 'POST',
@@ -146,4 +149,3 @@ export const delegationRoutes = defineRoutes({
     },
   },
 });
-export { nullableTime };

@@ -91,6 +91,11 @@ export const ERRORS = {
     meaning: 'The body is larger than the route takes; `max_bytes` says how large it may be.',
   },
   unsupported_media_type: { status: 415, retryable: false, meaning: 'The content type is not one the route reads.' },
+  agent_not_reachable: {
+    status: 422,
+    retryable: false,
+    meaning: 'The agent has no address the platform can call, and will not get one by itself.',
+  },
   rate_limited: { status: 429, retryable: true, meaning: 'Too many requests; repeat after `retry_after` seconds.' },
   too_many_tokens: { status: 429, retryable: false, meaning: 'The workspace holds as many live tokens as it may.' },
   internal: {
@@ -147,6 +152,11 @@ export const ERRORS = {
   agent_no_url: { status: 503, retryable: true, meaning: 'The workspace has no address yet; `status` says why.' },
   agent_not_ready: { status: 503, retryable: true, meaning: 'The workspace is not online.' },
   agent_url_unsafe: { status: 503, retryable: false, meaning: 'The stored address failed the safety check.' },
+  inbound_secret_missing: {
+    status: 503,
+    retryable: true,
+    meaning: 'The agent does not hold the credential for this yet; `retry_after_seconds` says when it should.',
+  },
   inbox_unavailable: { status: 503, retryable: true, meaning: 'The message could not be stored for the agent.' },
   ledger_unavailable: {
     status: 503,

@@ -19,8 +19,11 @@ export const RECORDED_EVENTS = {
   }),
   WORKSPACE_PROVISION_FAILED: z.looseObject({
     error: text,
+    /** Variables to save, for the button that adds them. */
     missing: z.array(text).optional(),
     source: text.optional(),
+    exit_code: count.nullish(),
+    signal: optionalText,
   }),
   WORKSPACE_ONLINE: z.looseObject({
     url: optionalText,
@@ -30,7 +33,11 @@ export const RECORDED_EVENTS = {
     external: z.boolean().optional(),
     name: text.optional(),
   }),
-  WORKSPACE_OFFLINE: z.looseObject({ reason: text.optional() }),
+  WORKSPACE_OFFLINE: z.looseObject({
+    reason: text.optional(),
+    exit_code: count.nullish(),
+    signal: optionalText,
+  }),
   WORKSPACE_DEGRADED: z.looseObject({
     error_rate: count.optional(),
     sample_error: optionalText,

@@ -14,6 +14,14 @@ export const fileRoutes = defineRoutes({
     query: z.object({ path: z.string().max(4096) }),
     transport: 'bytes',
     replies: { 200: z.unknown() },
-    errors: ['not_found', 'agent_no_url', 'agent_unreachable', 'agent_url_refused'],
+    errors: [
+      'invalid_request',
+      'not_found',
+      'agent_no_url',
+      'agent_not_reachable',
+      'inbound_secret_missing',
+      'agent_unreachable',
+      'agent_url_refused',
+    ],
   },
 });

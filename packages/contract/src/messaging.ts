@@ -5,6 +5,8 @@ import { idParams, nullableTime, time, uuid } from './common.ts';
 import { defineRoutes } from './route.ts';
 
 export const A2A_BODY_LIMIT = 1_048_576;
+/** Ten years: beyond it nothing is stored. */
+const MOST_AGE_MINUTES = 5_256_000;
 export const QUEUE_STATUSES = ['queued', 'dispatched', 'completed', 'failed', 'dropped'] as const;
 export type QueueStatus = (typeof QUEUE_STATUSES)[number];
 
@@ -66,6 +68,7 @@ export const messagingRoutes = defineRoutes({
       'agent_waking',
       'agent_response_too_large',
       'agent_response_unreadable',
+      'agent_error',
       'request_build_failed',
       'inbox_unavailable',
       'body_too_large',
@@ -85,7 +88,15 @@ export const messagingRoutes = defineRoutes({
     path: '/admin/a2a-queue/drop-stale',
     auth: 'ADMIN',
     summary: 'Drops messages that have waited longer than an age.',
-    query: z.object({ max_age_minutes: z.coerce.number().int().min(1).default(60), workspace_id: uuid.optional() }),
+    query: z.object({
+      max_age_minutes: z.coerce
+        .number()
+        .int()
+        .min(1)
+        .default(60)
+        .transform((minutes) => Math.min(minutes, MOST_AGE_MINUTES)),
+      workspace_id: uuid.optional(),
+    }),
     replies: { 200: z.object({ dropped: z.number() }) },
   },
 });

@@ -69,6 +69,7 @@ export const importResult = z.object({
       channels_skipped: z.array(z.object({ workspace: z.string(), type: z.string(), reason: z.string() })).optional(),
       plugins_skipped: z.array(z.string()).optional(),
       schedules_skipped: z.array(z.string()).optional(),
+      memories_skipped: z.number().optional(),
     }),
   ),
   count: z.number(),
@@ -90,6 +91,6 @@ export const orgRoutes = defineRoutes({
     summary: 'Creates the workspaces of a template that do not exist yet.',
     body: z.object({ dir: z.string().optional(), template: jsonObject.optional() }),
     replies: { 201: importResult, 207: importResult },
-    errors: ['invalid_template', 'unknown_runtime', 'not_found', 'missing_env'],
+    errors: ['invalid_template', 'unknown_runtime', 'unsafe_url', 'not_found', 'missing_env'],
   },
 });

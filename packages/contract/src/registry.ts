@@ -13,7 +13,22 @@ export const registerBody = z.object({
 
 /** Numbers an agent reports about itself are clamped by the handler, so that a bad figure never loses the beat. */
 const reported = z.number().or(z.nan()).nullish().catch(null);
-const reportedText = z.string().nullish().catch(null);
+/** Likewise with text that cannot be stored: what can is kept. */
+const reportedText = z
+  .string()
+  .transform((text) => text.toWellFormed().replaceAll('\0', ''))
+  .nullish()
+  .catch(null);
+const reportedIds = z
+  .array(
+    z
+      .string()
+      .max(200)
+      .refine((id) => id.isWellFormed() && !id.includes('\0')),
+  )
+  .max(50)
+  .nullish()
+  .catch(null);
 
 export const heartbeatBody = z.object({
   workspace_id: uuid,
@@ -25,13 +40,16 @@ export const heartbeatBody = z.object({
   monthly_spend: reported,
   runtime_state: reportedText,
   runtime_metadata: z
-    .object({ capabilities: z.record(z.string(), z.boolean()).nullish(), idle_timeout_seconds: z.number().nullish() })
+    .object({
+      capabilities: z.record(z.string().regex(/^\w{1,64}$/), z.boolean()).nullish(),
+      idle_timeout_seconds: z.number().nullish(),
+    })
     .nullish()
     .catch(null),
   needs_restart: z.boolean().nullish().catch(null),
   runtime_version: reportedText,
-  active_messages: z.array(z.string()).max(50).nullish().catch(null),
-  active_delegations: z.array(z.string()).max(50).nullish().catch(null),
+  active_messages: reportedIds,
+  active_delegations: reportedIds,
 });
 export type HeartbeatBody = z.output<typeof heartbeatBody>;
 

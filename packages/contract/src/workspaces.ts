@@ -1,7 +1,7 @@
 // Workspaces: the wire shapes of chapter 10 §1–2.
 
 import { z } from 'zod';
-import { flag, idParams, jsonObject, nullableTime, time, uuid } from './common.ts';
+import { flag, idParams, int32, jsonObject, nullableTime, time, uuid } from './common.ts';
 import { defineRoutes } from './route.ts';
 
 export const WORKSPACE_STATUSES = [
@@ -52,16 +52,17 @@ export const workspaceName = plainName(255).refine((text) => text.trim() !== '',
 export const workspaceRole = plainName(1000);
 
 const BANNED_DIRS = ['/etc', '/var', '/proc', '/sys', '/dev', '/boot', '/sbin', '/bin', '/lib', '/usr'];
+/** `//etc` and `/./etc` are `/etc` to the system, and the root holds them all. */
+function isOwnDirectory(path: string): boolean {
+  const steps = path.split('/').filter((step) => step !== '' && step !== '.');
+  return path.startsWith('/') && steps.length > 0 && !steps.includes('..') && !BANNED_DIRS.includes(`/${steps[0]}`);
+}
+
 /** Absolute host path outside the system directories (chapter 10 §1.1). */
 export const workspaceDir = z
   .string()
-  .refine(
-    (path) =>
-      path.startsWith('/') &&
-      !path.split('/').includes('..') &&
-      !BANNED_DIRS.some((banned) => path === banned || path.startsWith(`${banned}/`)),
-    'must be an absolute path outside the system directories, without ..',
-  );
+  .max(4096)
+  .refine(isOwnDirectory, 'must be an absolute path outside the system directories, without ..');
 
 const tier = z.number().int().min(1).max(4);
 /** 0 and omitted mean 1. */
@@ -130,6 +131,17 @@ export const workspacePublicView = workspaceView.omit({
 });
 export type WorkspacePublicView = z.output<typeof workspacePublicView>;
 
+/** Where the files come from; without a wish they stay as they are. */
+export const restartBody = z
+  .object({
+    template: z.string().max(200),
+    apply_template: z.boolean(),
+    rebuild_config: z.boolean(),
+    reset: z.boolean(),
+  })
+  .partial()
+  .optional();
+
 export const createWorkspaceBody = z.object({
   name: workspaceName,
   role: workspaceRole.nullish(),
@@ -146,7 +158,7 @@ export const createWorkspaceBody = z.object({
   secrets: z.record(z.string(), z.string()).optional(),
   max_concurrent_tasks: concurrency.optional(),
   delivery_mode: z.enum(DELIVERY_MODES).nullish(),
-  hibernation_idle_minutes: z.number().int().min(1).nullish(),
+  hibernation_idle_minutes: int32.min(1).nullish(),
   canvas: canvasPoint.optional(),
 });
 export type CreateWorkspaceBody = z.output<typeof createWorkspaceBody>;
@@ -181,7 +193,7 @@ export const patchWorkspaceBody = z
     runtime: z.string().max(100).optional(),
     workspace_dir: workspaceDir.nullish(),
     workspace_access: z.enum(WORKSPACE_ACCESS).optional(),
-    hibernation_idle_minutes: z.number().int().min(1).nullish(),
+    hibernation_idle_minutes: int32.min(1).nullish(),
     max_concurrent_tasks: concurrency.optional(),
   })
   .refine((body) => (body.x === undefined) === (body.y === undefined), { message: 'x and y go together', path: ['x'] });
@@ -261,8 +273,12 @@ export const workspaceRoutes = defineRoutes({
     auth: 'SELF',
     summary: 'Stops and starts the workload; requests during a restart are coalesced.',
     params: idParams,
-    replies: { 200: z.object({ status: z.literal('provisioning') }) },
-    errors: ['not_found', 'conflict', 'no_backend', 'invalid_request'],
+    query: z.object({ reset: flag }),
+    body: restartBody,
+    replies: {
+      200: z.object({ status: z.literal('provisioning'), config_dir: z.string(), reset_session: z.boolean() }),
+    },
+    errors: ['not_found', 'conflict', 'no_backend', 'invalid_request', 'invalid_template'],
   },
   getWorkspaceLogs: {
     method: 'GET',

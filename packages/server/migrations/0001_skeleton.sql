@@ -199,8 +199,6 @@ create table a2a_queue (
   method text not null,
   idempotency_key text,
   body_hash bytea,
-  -- The version of A2A the caller spoke; its answer is converted back to it.
-  caller_version text,
   enqueued_at timestamptz not null default clock_timestamp(),
   dispatched_at timestamptz,
   completed_at timestamptz,
@@ -219,6 +217,8 @@ create index a2a_queue_claim_idx on a2a_queue (workspace_id, priority desc, enqu
 create index a2a_queue_expiry_idx on a2a_queue (expires_at) where status = 'queued' and expires_at is not null;
 create index a2a_queue_age_idx on a2a_queue (enqueued_at) where status = 'queued';
 create index a2a_queue_lease_idx on a2a_queue (lease_until) where status = 'dispatched';
+create index a2a_queue_dispatched_idx on a2a_queue (workspace_id) where status = 'dispatched';
+create index a2a_queue_finished_idx on a2a_queue (completed_at) where status in ('completed', 'failed', 'dropped');
 -- Finds how a delegation's message ended.
 create index a2a_queue_message_idx on a2a_queue (idempotency_key) where idempotency_key is not null;
 -- Caller and body are part of the key: two callers may pick one message id, and another body is another message.
@@ -255,7 +255,10 @@ create table delegations (
 );
 create index delegations_in_flight_idx on delegations (last_heartbeat) where status in ('queued', 'dispatched', 'in_progress');
 create index delegations_deadline_idx on delegations (deadline) where status in ('queued', 'dispatched', 'in_progress');
-create index delegations_resume_idx on delegations (lease_until) where status = 'queued' and executed_here;
+create index delegations_resume_idx on delegations (created_at) where status = 'queued' and executed_here;
+create index delegations_lease_idx on delegations (lease_until) where status in ('dispatched', 'in_progress') and lease_token is not null;
+create index delegations_handed_over_idx on delegations (updated_at)
+  where status in ('dispatched', 'in_progress') and lease_token is null and executed_here;
 create index delegations_unpushed_idx on delegations (updated_at) where status in ('completed', 'failed', 'stuck') and not inbox_pushed;
 create index delegations_status_idx on delegations (status, updated_at desc);
 create index delegations_caller_idx on delegations (caller_id, created_at desc);

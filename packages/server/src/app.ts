@@ -8,7 +8,7 @@ import websocket from '@fastify/websocket';
 import type { FastifyInstance } from 'fastify';
 import { type Activity, createActivity } from './activity/index.ts';
 import { type Auth, createAuth } from './auth/index.ts';
-import type { Config } from './config.ts';
+import { type Config, isModelVariable } from './config.ts';
 import { createDelegation, type Delegation } from './delegation/index.ts';
 import { createEvents, type Events } from './events/index.ts';
 import { createFiles } from './files/index.ts';
@@ -84,8 +84,15 @@ export async function createPlatform({
     log,
     ...(resolve ? { resolve } : {}),
   });
-  const events = createEvents({ db, log, metrics, instanceId, clock });
-  const auth = await createAuth({ db, config, events, log, clock });
+  const events = createEvents({
+    db,
+    log,
+    metrics,
+    instanceId,
+    clock,
+    restore: (frame) => activity.restore(frame),
+  });
+  const auth = await createAuth({ db, config, log, clock });
   /** Filled by listen(): with port 0 the address is known only then. */
   const address = { url: config.platformUrl };
   const publicUrl = (request: { protocol: string; host: string }) =>
@@ -98,8 +105,8 @@ export async function createPlatform({
     publicUrl,
     ports: {
       provision: (id) => void provisioning.provision(id),
-      stop: (id) => provisioning.stop(id),
-      restart: (id) => provisioning.restart(id, { reason: 'requested' }),
+      stop: (id) => provisioning.remove(id),
+      restart: (id, request) => provisioning.restartWith(id, request),
       hasBackend: () => provisioning.hasBackend(),
       readLog: (id, lines) => provisioning.readLog(id, lines),
       readTemplate: (name) => provisioning.readTemplate(name),
@@ -110,6 +117,7 @@ export async function createPlatform({
       saveModel: (id, model) => secrets.saveModel(id, model),
       mintToken: async (trx, id) => (await auth.tokens.mint(trx, id)).token,
       revokeTokens: async (trx, ids) => void (await auth.tokens.revokeAll(trx, ids, { byDeletion: true })),
+      forgetTokens: () => auth.tokens.forget(),
       endMessaging: async (trx, ids, reason) => {
         await messaging.dropFor(trx, ids, reason);
         await delegation.failFor(trx, ids);
@@ -125,7 +133,7 @@ export async function createPlatform({
     workspaces,
     log,
     restart: (ids) => {
-      for (const id of ids) provisioning.restart(id, { reason: 'secrets changed' });
+      for (const id of ids) provisioning.restart(id, 'secrets changed');
     },
   });
   const provisioning: Provisioning = createProvisioning({
@@ -138,10 +146,20 @@ export async function createPlatform({
     log,
     clock,
     platformUrl: () => address.url,
+    findOrgFiles: (row) => org.findOrgFiles(row),
     agentCommand,
   });
-  const org = createOrg({ db, config, workspaces, secrets, provisioning, events, log });
-  const activity = createActivity({ db, config, events, metrics, log, workspaces });
+  const judgeUrl = async (url: string) => refusalOf(await outbound.judge(url, 'register'));
+  const org: Org = createOrg({ db, config, workspaces, secrets, provisioning, judgeUrl, log });
+  const activity: Activity = createActivity({
+    db,
+    config,
+    events,
+    metrics,
+    log,
+    workspaces,
+    onInjected: (id, messages) => delegation.noteInjected(id, messages),
+  });
   const registry = createRegistry({
     db,
     events,
@@ -151,10 +169,13 @@ export async function createPlatform({
     clock,
     startedAt,
     log,
-    restart: (id) => provisioning.restart(id, { reason: 'no heartbeat' }),
+    restart: (id) => provisioning.revive(id, 'no heartbeat'),
     ports: {
       drain: (id) => messaging.drain(id),
-      noteActiveMessages: (id, messages) => messaging.noteActive(id, messages),
+      noteActiveMessages: async (id, messages) => {
+        await messaging.noteActive(id, messages);
+        await delegation.noteInjected(id, messages);
+      },
       noteActiveDelegations: (id, delegations) => delegation.noteActive(id, delegations),
       canCommunicate,
       judgeUrl: async (url, purpose, trusted) => (trusted ? null : refusalOf(await outbound.judge(url, purpose))),
@@ -174,13 +195,13 @@ export async function createPlatform({
     liveness: {
       check: (id) => provisioning.isRunning(id),
       hasBackend: () => provisioning.hasBackend(),
-      restart: (id, reason) => provisioning.restart(id, { reason }),
+      restart: (id, reason) => provisioning.revive(id, reason),
     },
-    onQueueOutcome: (item, outcome) => delegation.onQueueOutcome(item, outcome),
-    onDelivered: (message) => delegation.onCalleeReply(message),
+    onQueueOutcome: (message, outcome) => delegation.onQueueOutcome(message, outcome),
+    onDelegationMessage: (message) => delegation.onMessage(message),
   });
-  const delegation: Delegation = createDelegation({ db, config, events, workspaces, activity, messaging, log, clock });
-  const files = createFiles({ workspaces, outbound, log });
+  const delegation: Delegation = createDelegation({ db, config, events, workspaces, activity, messaging, log });
+  const files = createFiles({ workspaces, outbound, readInboundSecret: registry.inboundSecrets.readOrHeal, log });
   const supervisor = createSupervisor(
     listLoops({ db, config, events, auth, provisioning, org, activity, registry, messaging, delegation }),
     { db, clock, log, instanceId },
@@ -196,9 +217,7 @@ export async function createPlatform({
     instanceId,
     backendName: provisioning.backendName,
     modelKeys: async () =>
-      [...new Set([...Object.keys(config.modelEnvironment), ...(await secrets.globalKeys())])].filter((key) =>
-        /_(API_KEY|BASE_URL)$/.test(key),
-      ),
+      [...new Set([...Object.keys(config.modelEnvironment), ...(await secrets.globalKeys())])].filter(isModelVariable),
     platformUrl: () => address.url,
   });
 

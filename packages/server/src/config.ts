@@ -59,6 +59,8 @@ export interface Config {
   modelEnvironment: Readonly<Record<string, string>>;
   /** Path, locale, time zone, temporary directory and proxies of this process: all that a child process inherits. */
   baseEnvironment: Readonly<Record<string, string>>;
+  /** What `${VAR}` may stand for in the `workspace_dir` of an organisation template, besides the template's own `.env`. */
+  templateVariables: Readonly<Record<string, string>>;
   /** Settings that were unusable and what was used instead; logged at boot. */
   warnings: string[];
 }
@@ -68,6 +70,8 @@ const MODEL_VARIABLE =
 /** Chapter 10 §7.5: the environment of a workload is built from scratch out of these (and the certificates a proxy needs). */
 const HOST_VARIABLE =
   /^(PATH|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|HTTP_PROXY|HTTPS_PROXY|ALL_PROXY|NO_PROXY|http_proxy|https_proxy|all_proxy|no_proxy|SSL_CERT_FILE|NODE_EXTRA_CA_CERTS)$/;
+/** Few on purpose: an organisation token may import, and must not read the platform's secrets this way. */
+const TEMPLATE_VARIABLE = /^(HOME|USER|WORKSPACE_DIR)$/;
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
 
 export function isLoopbackHost(host: string): boolean {
@@ -118,7 +122,7 @@ function parsePort(env: Environment): number {
 }
 
 function parseProvisioner(env: Environment): ProvisionerName {
-  const value = text(env, 'MOLECULE_PROVISIONER') ?? 'process';
+  const value = text(env, 'MOLECULE_PROVISIONER') ?? (text(env, 'MOLECULE_ORG_ID') ? 'control-plane' : 'process');
   const parsed = z.enum(PROVISIONERS).safeParse(value);
   if (parsed.success) return parsed.data;
   throw new ConfigError(
@@ -138,6 +142,25 @@ function parseOrigins(env: Environment): string[] {
       'CORS_ORIGINS=https://canvas.example npm start',
     );
   return origins;
+}
+
+const SECRETS_KEY_BYTES = 32;
+
+/** 32 bytes, raw or in base64; null for anything else. */
+export function parseSecretsKey(text: string): Buffer | null {
+  if (Buffer.byteLength(text) === SECRETS_KEY_BYTES) return Buffer.from(text);
+  const decoded = Buffer.from(text, 'base64');
+  return decoded.length === SECRETS_KEY_BYTES ? decoded : null;
+}
+
+function readSecretsKey(env: Environment, isProduction: boolean): string | null {
+  const value = text(env, 'SECRETS_ENCRYPTION_KEY');
+  const remedy = 'SECRETS_ENCRYPTION_KEY=$(openssl rand -base64 32) npm start';
+  if (value === null && isProduction)
+    throw new ConfigError('Production needs SECRETS_ENCRYPTION_KEY (32 bytes, raw or base64)', remedy);
+  if (value !== null && parseSecretsKey(value) === null)
+    throw new ConfigError('SECRETS_ENCRYPTION_KEY must be 32 bytes, raw or base64', remedy);
+  return value;
 }
 
 /** The repository root, found from this file; templates and the built canvas ship beside the packages. */
@@ -179,12 +202,6 @@ export function readConfig(env: Environment = process.env): Config {
   }
   if (isProduction && adminToken === null)
     throw new ConfigError('Production needs ADMIN_TOKEN', 'ADMIN_TOKEN=$(openssl rand -hex 32) npm start');
-  if (isProduction && text(env, 'SECRETS_ENCRYPTION_KEY') === null) {
-    throw new ConfigError(
-      'Production needs SECRETS_ENCRYPTION_KEY (32 bytes, raw or base64)',
-      'SECRETS_ENCRYPTION_KEY=$(openssl rand -base64 32) npm start',
-    );
-  }
   const templatesDir = text(env, 'CONFIGS_DIR') ?? join(REPOSITORY, 'templates/workspaces');
   const config: Config = {
     host,
@@ -200,7 +217,7 @@ export function readConfig(env: Environment = process.env): Config {
     adminToken,
     devHatch,
     testTokensEnabled: text(env, 'MOLECULE_ENABLE_TEST_TOKENS') === '1' || (environment !== '' && !isProduction),
-    secretsKey: text(env, 'SECRETS_ENCRYPTION_KEY'),
+    secretsKey: readSecretsKey(env, isProduction),
     provisioner: parseProvisioner(env),
     provisionConcurrency: parseProvisionConcurrency(env.MOLECULE_PROVISION_CONCURRENCY, warnings),
     provisionTimeoutSeconds:
@@ -226,6 +243,7 @@ export function readConfig(env: Environment = process.env): Config {
     logLevel: text(env, 'LOG_LEVEL') ?? 'info',
     modelEnvironment: Object.freeze(pickVariables(env, MODEL_VARIABLE)),
     baseEnvironment: Object.freeze(pickVariables(env.PATH === undefined ? process.env : env, HOST_VARIABLE)),
+    templateVariables: Object.freeze(pickVariables(env, TEMPLATE_VARIABLE)),
     warnings,
   };
   return Object.freeze(config);

@@ -1,34 +1,33 @@
-// The platform process: configuration → database → platform → listen → signals, and nothing else.
-// A start that cannot succeed ends within a second with one line saying why and the command that mends it.
+// The platform process: configuration → data directory → port → database → platform → listen → signals, and nothing else.
+// A start that cannot succeed ends within a second with one line saying why and one with what mends it.
 
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createPlatform, type Platform } from './app.ts';
-import { type Config, ConfigError, readConfig } from './config.ts';
-import { announceOwner, type Database, DatabaseStartError, openDatabase } from './platform/db/index.ts';
+import { type Config, readConfig } from './config.ts';
+import { lockDataDir, openDatabase } from './platform/db/index.ts';
 import { createLog, type Logger } from './platform/log.ts';
+import { explainRefusal } from './refusal.ts';
 
 const SHUTDOWN_LIMIT_MS = 30_000;
+/** A terminal and its parent may both pass the first Ctrl-C on; a later one is meant. */
+const SECOND_SIGNAL_MS = 1_000;
 
-/** Ends the process with the cause and the way out. Nothing was written, or it was rolled back. */
-function refuse(cause: string, hint: string): never {
-  process.stderr.write(`molecule: ${cause}\n          ${hint}\n`);
-  process.exit(1);
+export interface RunOptions {
+  env?: Readonly<Record<string, string | undefined>>;
+  /** One JSON line on standard output instead of the text for people. */
+  json?: boolean;
 }
 
-function explain(error: unknown, config: Config | null): never {
-  if (error instanceof ConfigError) refuse(error.message, error.hint);
-  if (error instanceof DatabaseStartError) refuse(error.message, error.hint);
-  const code = (error as { code?: string } | null)?.code;
-  if (code === 'EADDRINUSE')
-    refuse(
-      `port ${config?.port} on ${config?.host} is taken by another program`,
-      `PORT=${(config?.port ?? 8080) + 1} npm start`,
-    );
-  if (code === 'EADDRNOTAVAIL') refuse(`${config?.host} is not an address of this machine`, 'HOST=127.0.0.1 npm start');
-  if (code === 'EACCES') refuse(`not allowed to listen on port ${config?.port}`, 'PORT=8080 npm start');
-  throw error;
+interface Running {
+  platform: Platform;
+  url: string;
 }
+
+/** What has to be undone at the end, newest first. */
+type Cleanup = () => Promise<void> | void;
 
 function readVersion(): string {
   const manifest = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as {
@@ -37,61 +36,52 @@ function readVersion(): string {
   return manifest.version;
 }
 
-async function start(config: Config, log: Logger): Promise<{ platform: Platform; db: Database; url: string }> {
-  const db = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, log });
-  try {
-    const platform = await createPlatform({ config, db, log, version: readVersion() });
-    const { url } = await platform.listen();
-    if (config.databaseUrl === null) announceOwner(config.dataDir, url);
-    return { platform, db, url };
-  } catch (error) {
-    await db.close();
-    throw error;
-  }
+/** Before the database is created, so that a taken port leaves nothing behind. */
+async function assertPortFree({ host, port }: Config): Promise<void> {
+  if (port === 0) return;
+  const probe = createServer().listen({ host, port });
+  await once(probe, 'listening');
+  probe.close();
+  await once(probe, 'close');
 }
 
-function stopOnSignals(platform: Platform, db: Database, log: Logger): void {
-  let stopping = false;
-  const stop = async (signal: NodeJS.Signals) => {
-    if (stopping) return;
-    stopping = true;
-    log.info({ signal }, 'stopping');
-    const limit = setTimeout(() => process.exit(1), SHUTDOWN_LIMIT_MS);
-    limit.unref();
-    try {
-      await platform.close();
-      await db.close();
-      process.exit(0);
-    } catch (error) {
-      log.error({ err: error }, 'the platform did not stop cleanly');
-      process.exit(1);
-    }
+async function start(config: Config, log: Logger, cleanups: Cleanup[]): Promise<Running> {
+  const lock = lockDataDir(config.dataDir);
+  cleanups.unshift(() => lock.release());
+  await assertPortFree(config);
+  const db = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, lock, log });
+  cleanups.unshift(() => db.close());
+  const platform = await createPlatform({ config, db, log, version: readVersion() });
+  cleanups.unshift(() => platform.close());
+  const { url } = await platform.listen();
+  lock.announce(url);
+  return { platform, url };
+}
+
+async function describe({ platform, url }: Running, config: Config) {
+  return {
+    url,
+    sign_in_url: config.devHatch ? null : (await platform.auth.createSignInLink(url)).url,
+    ready_ms: Math.round(performance.now()),
+    pid: process.pid,
+    data_dir: config.dataDir,
+    store: config.databaseUrl === null ? 'embedded' : 'postgres',
+    backend: config.provisioner,
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
 }
 
-async function announce(platform: Platform, config: Config, url: string): Promise<void> {
-  const lines = ['', `  Molecule is running at ${url}`, ''];
-  if (config.devHatch)
-    lines.push(
-      '  WARNING: development mode without ADMIN_TOKEN: every caller on this machine is an administrator.',
-      '',
-    );
-  else
-    lines.push(
-      '  Sign in with this link (once, within 10 minutes):',
-      `  ${(await platform.auth.createSignInLink(url)).url}`,
-      '',
-    );
-  process.stdout.write(`${lines.join('\n')}\n`);
+type Description = Awaited<ReturnType<typeof describe>>;
+
+function greet({ url, sign_in_url, ready_ms }: Description): string {
+  const access = sign_in_url
+    ? `  Sign in with this link (once, within 10 minutes):\n  ${sign_in_url}`
+    : '  WARNING: development mode without ADMIN_TOKEN: every caller on this machine is an administrator.';
+  return `\n  Molecule is running at ${url} (ready in ${ready_ms} ms)\n\n${access}\n\n  Ctrl-C stops it and every agent.\n`;
 }
 
-let config: Config | null = null;
-try {
-  config = readConfig();
-  const log = createLog(config.logLevel);
+function warn(config: Config, log: Logger): void {
   for (const warning of config.warnings) log.warn(warning);
+  if (config.devHatch) log.warn('development mode without ADMIN_TOKEN: whoever reaches this port is an administrator');
   log.info(
     {
       concurrency: config.provisionConcurrency,
@@ -100,9 +90,57 @@ try {
     },
     'starting',
   );
-  const { platform, db, url } = await start(config, log);
-  stopOnSignals(platform, db, log);
-  await announce(platform, config, url);
-} catch (error) {
-  explain(error, config);
 }
+
+/** Runs until a signal ends it, or ends the process with a refusal. */
+export async function runPlatform({ env, json = false }: RunOptions = {}): Promise<void> {
+  const cleanups: Cleanup[] = [];
+  let config: Config | null = null;
+  let log: Logger | null = null;
+  let stoppedAt: number | null = null;
+
+  async function stop(exitCode: number): Promise<never> {
+    try {
+      for (let cleanup = cleanups.shift(); cleanup; cleanup = cleanups.shift()) await cleanup();
+      process.exit(exitCode);
+    } catch (error) {
+      log?.error({ err: error }, 'the platform did not stop cleanly; the next start repairs what is left');
+      process.exit(1);
+    }
+  }
+
+  function onSignal(signal: NodeJS.Signals): void {
+    if (stoppedAt !== null) {
+      if (performance.now() - stoppedAt > SECOND_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    stoppedAt = performance.now();
+    log?.info({ signal }, 'stopping');
+    setTimeout(() => {
+      log?.error(`the platform did not stop within ${SHUTDOWN_LIMIT_MS / 1000} seconds`);
+      process.exit(1);
+    }, SHUTDOWN_LIMIT_MS).unref();
+    void stop(0);
+  }
+
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  // A terminal that was closed takes no more words; stopping goes on.
+  process.stdout.on('error', () => {});
+  try {
+    config = readConfig(env);
+    log = createLog(config.logLevel);
+    warn(config, log);
+    const description = await describe(await start(config, log, cleanups), config);
+    process.stdout.write(json ? `${JSON.stringify(description)}\n` : greet(description));
+  } catch (error) {
+    // What a signal interrupted fails in its own way; that is no refusal.
+    if (stoppedAt !== null) return;
+    log?.debug({ err: error }, 'the start failed');
+    const { cause, remedy } = explainRefusal(error, config);
+    if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: cause, hint: remedy })}\n`);
+    else process.stderr.write(`molecule: ${cause}\n          ${remedy}\n`);
+    await stop(1);
+  }
+}
+
+if (import.meta.main) await runPlatform();

@@ -1,6 +1,6 @@
 // What a logged row says to those who listen (chapter 20 §5.6) and how a stored row reads on the wire. Pure.
 
-import type { activityRow } from '@molecule/contract';
+import type { activityRow, EventFrame } from '@molecule/contract';
 import type { z } from 'zod';
 import type { InsertedActivity, NewActivity, StoredActivity } from './store.ts';
 
@@ -57,7 +57,47 @@ export function toWire(row: StoredActivity): z.input<typeof activityRow> {
   };
 }
 
+/** What a stored row was logged as; for replicas that were told of it by its id alone. */
+function toNewActivity(row: StoredActivity): NewActivity {
+  return {
+    workspaceId: row.workspace_id,
+    type: row.activity_type,
+    sourceId: row.source_id,
+    targetId: row.target_id,
+    origin: row.origin,
+    messageId: row.message_id,
+    metadata: row.metadata,
+    method: row.method,
+    summary: row.summary,
+    requestBody: row.request_body,
+    responseBody: row.response_body,
+    toolTrace: row.tool_trace,
+    durationMs: row.duration_ms,
+    status: row.status,
+    errorDetail: row.error_detail,
+  };
+}
+
+/** The whole payload of a broadcast that mirrors a row, out of what crossed and the row; null for other events. */
+export function restorePayload(frame: EventFrame, row: StoredActivity): object | null {
+  const { truncated: _truncated, ...crossed } = frame.payload as Record<string, unknown>;
+  switch (frame.event) {
+    case 'ACTIVITY_LOGGED':
+      return toLoggedPayload(toNewActivity(row), row);
+    case 'A2A_RESPONSE':
+      return { ...crossed, response_body: row.response_body };
+    case 'AGENT_MESSAGE': {
+      const said = row.response_body as { result?: unknown; parts?: { file?: unknown }[] } | null;
+      const attachments = said?.parts?.map(({ file }) => file);
+      return { ...crossed, message: String(said?.result ?? ''), ...(attachments ? { attachments } : {}) };
+    }
+    default:
+      return null;
+  }
+}
+
 /** Cuts to `most` characters without splitting one. */
 export function truncate(text: string, most: number): string {
-  return text.length <= most ? text : [...text].slice(0, most).join('');
+  // Twice as many UTF-16 units hold at least as many characters, and a long text is not taken apart whole.
+  return text.length <= most ? text : [...text.slice(0, most * 2)].slice(0, most).join('');
 }

@@ -2,7 +2,7 @@
 
 import type { ActivityQuery } from '@molecule/contract';
 import { type Kysely, sql, type Transaction } from 'kysely';
-import type { Tables } from '../platform/db/index.ts';
+import { type Tables, toJsonText } from '../platform/db/index.ts';
 
 export type Executor = Kysely<Tables> | Transaction<Tables>;
 
@@ -25,7 +25,8 @@ export interface NewActivity {
   errorDetail?: string | null;
   /** A poll-mode agent still has to read it. */
   inbox?: boolean;
-  answeredAt?: Date | null;
+  /** At most one row of a workspace carries a key. */
+  idempotencyKey?: string | null;
 }
 
 export interface StoredActivity {
@@ -79,33 +80,29 @@ export async function insertRows(db: Executor, rows: readonly NewActivity[]): Pr
     status: row.status ?? 'ok',
     error_detail: row.errorDetail ?? null,
     inbox: row.inbox ?? false,
-    answered_at: row.answeredAt?.toISOString() ?? null,
+    idempotency_key: row.idempotencyKey ?? null,
   }));
-  // jsonb cannot hold NUL characters; agents' texts may.
-  const text = JSON.stringify(values).replaceAll('\\u0000', '');
   const result = await sql<InsertedActivity>`
     with fresh as (
-      select * from rows from (jsonb_to_recordset(${text}::jsonb) as (
+      select * from rows from (jsonb_to_recordset(${toJsonText(values)}::jsonb) as (
         workspace_id uuid, activity_type text, source_id uuid, target_id uuid, origin text, message_id text, metadata jsonb, method text, summary text,
-        request_body jsonb, response_body jsonb, tool_trace jsonb, duration_ms int, status text, error_detail text, inbox boolean, answered_at timestamptz
+        request_body jsonb, response_body jsonb, tool_trace jsonb, duration_ms int, status text, error_detail text, inbox boolean, idempotency_key text
       )) with ordinality as f (workspace_id, activity_type, source_id, target_id, origin, message_id, metadata, method, summary,
-        request_body, response_body, tool_trace, duration_ms, status, error_detail, inbox, answered_at, place)
+        request_body, response_body, tool_trace, duration_ms, status, error_detail, inbox, idempotency_key, place)
     ), locked as materialized (
       select pg_advisory_xact_lock(7236003, hashtext(id)) from (select distinct workspace_id::text as id from fresh order by 1) w
     ), ordered as (
       select f.* from fresh f, (select count(*) from locked) l order by f.place
     )
     insert into activity_logs (workspace_id, activity_type, source_id, target_id, origin, message_id, metadata, method, summary,
-      request_body, response_body, tool_trace, duration_ms, status, error_detail, inbox, answered_at)
+      request_body, response_body, tool_trace, duration_ms, status, error_detail, inbox, idempotency_key)
     select workspace_id, activity_type, source_id, target_id, origin, message_id, nullif(metadata, 'null'), method, summary,
-      nullif(request_body, 'null'), nullif(response_body, 'null'), nullif(tool_trace, 'null'), duration_ms, status, error_detail, inbox, answered_at
+      nullif(request_body, 'null'), nullif(response_body, 'null'), nullif(tool_trace, 'null'), duration_ms, status, error_detail, inbox, idempotency_key
     from ordered
     returning id, created_at
   `.execute(db);
   return result.rows;
 }
-
-export type Cursor = { seq: number } | 'gone' | null;
 
 /** Looked up within the workspace only, so that a foreign id tells nothing. */
 export async function findCursor(db: Executor, workspaceId: string, id: string): Promise<number | null> {
@@ -118,12 +115,8 @@ export async function findCursor(db: Executor, workspaceId: string, id: string):
   return row?.seq ?? null;
 }
 
-export async function listRows(
-  db: Executor,
-  workspaceId: string,
-  query: ActivityQuery,
-  afterSeq: number | null,
-): Promise<StoredActivity[]> {
+/** Rows of a workspace, newest first; oldest first after `afterSeq`. */
+export function selectRows(workspaceId: string, query: ActivityQuery, afterSeq: number | null) {
   const peer = query.peer_id ?? null;
   const conditions = [sql`workspace_id = ${workspaceId}`];
   if (query.type) conditions.push(sql`activity_type = ${query.type}`);
@@ -139,34 +132,67 @@ export async function listRows(
     peer === null
       ? sql`(select * from activity_logs where ${where} order by ${order} limit ${query.limit}) rows`
       : sql`((select * from activity_logs where ${where} and source_id = ${peer} order by ${order} limit ${query.limit})
-          union (select * from activity_logs where ${where} and target_id = ${peer} order by ${order} limit ${query.limit})) rows`;
-  const result = await sql<StoredActivity>`select * from ${from} order by ${order} limit ${query.limit}`.execute(db);
-  return result.rows;
+          union all (select * from activity_logs where ${where} and target_id = ${peer} and source_id is distinct from ${peer}::uuid order by ${order} limit ${query.limit})) rows`;
+  return sql<StoredActivity>`select * from ${from} order by ${order} limit ${query.limit}`;
 }
 
-/** The agent's own cursor moved to `seq`: every inbox row up to there is in a turn (receipts, chapter 20 §3.1). */
-export async function markInjected(
+export async function listRows(
   db: Executor,
   workspaceId: string,
-  seq: number,
-): Promise<{ id: string; message_id: string | null; injected_at: Date }[]> {
-  const result = await sql<{ id: string; message_id: string | null; injected_at: Date }>`
-    update activity_logs set injected_at = now() where workspace_id = ${workspaceId} and inbox and injected_at is null and seq <= ${seq} returning id, message_id, injected_at
+  query: ActivityQuery,
+  afterSeq: number | null,
+): Promise<StoredActivity[]> {
+  return (await selectRows(workspaceId, query, afterSeq).execute(db)).rows;
+}
+
+/** What became known of a message in an inbox. */
+export interface InboxReceipt {
+  id: string;
+  message_id: string | null;
+  injected_at: Date;
+  answered_at: Date | null;
+}
+const receiptColumns = sql`id, message_id, injected_at, answered_at`;
+
+/** The agent's own cursor moved to `seq`: every inbox row up to there is in a turn (receipts, chapter 20 §3.1). */
+export async function markInjected(db: Executor, workspaceId: string, seq: number): Promise<InboxReceipt[]> {
+  const result = await sql<InboxReceipt>`
+    update activity_logs set injected_at = now()
+    where workspace_id = ${workspaceId} and inbox and injected_at is null and seq <= ${seq} returning ${receiptColumns}
   `.execute(db);
   return result.rows;
 }
 
 /** A beat lists these inbox messages: a turn holds them. */
-export async function markActive(
-  db: Executor,
-  workspaceId: string,
-  messageIds: string[],
-): Promise<{ id: string; message_id: string | null; injected_at: Date }[]> {
-  const result = await sql<{ id: string; message_id: string | null; injected_at: Date }>`
+export async function markActive(db: Executor, workspaceId: string, messageIds: string[]): Promise<InboxReceipt[]> {
+  const result = await sql<InboxReceipt>`
     update activity_logs set injected_at = now()
-    where workspace_id = ${workspaceId} and message_id = any(${messageIds}::text[]) and inbox and injected_at is null returning id, message_id, injected_at
+    where workspace_id = ${workspaceId} and message_id = any(${messageIds}::text[]) and inbox and injected_at is null
+    returning ${receiptColumns}
   `.execute(db);
   return result.rows;
+}
+
+/** The reply to an inbox message is stored: it was read, whether or not anybody said so. */
+export async function markAnswered(db: Executor, workspaceId: string, messageId: string): Promise<InboxReceipt[]> {
+  const result = await sql<InboxReceipt>`
+    update activity_logs set answered_at = now(), injected_at = coalesce(injected_at, now())
+    where workspace_id = ${workspaceId} and message_id = ${messageId} and inbox and answered_at is null
+    returning ${receiptColumns}
+  `.execute(db);
+  return result.rows;
+}
+
+export async function findRow(db: Executor, id: string): Promise<StoredActivity | null> {
+  const result = await sql<StoredActivity>`select * from activity_logs where id = ${id}`.execute(db);
+  return result.rows[0] ?? null;
+}
+
+/** The row of an earlier attempt gives its key back. */
+export async function releaseKey(trx: Transaction<Tables>, workspaceId: string, key: string): Promise<void> {
+  await sql`update activity_logs set idempotency_key = null where workspace_id = ${workspaceId} and idempotency_key = ${key}`.execute(
+    trx,
+  );
 }
 
 /** Deletes in bounded batches; unread inbox rows stay thirty days. */

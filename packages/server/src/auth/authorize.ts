@@ -1,13 +1,14 @@
 // From a request to a principal, and from a principal to a yes or no by the route's class (chapter 10 §5.2–5.3).
 
-import { type Route, SESSION_COOKIE } from '@molecule/contract';
+import { type Route, SESSION_COOKIE, uuid } from '@molecule/contract';
 import type { FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
 import type { Database } from '../platform/db/index.ts';
-import { PlatformError, platformUnavailable, unauthenticated } from '../platform/errors.ts';
+import { invalid, PlatformError, unauthenticated } from '../platform/errors.ts';
 import type { Authorize } from '../platform/http.ts';
 import { isAdmin, type Principal } from '../platform/principal.ts';
 import { equalSecrets, hashSecret } from './credentials.ts';
+import { lookUp } from './lookup.ts';
 import * as store from './store.ts';
 import type { TokenCache } from './token-cache.ts';
 
@@ -52,14 +53,8 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
   }
 
   async function fromCookie(cookie: string): Promise<Principal> {
-    try {
-      const session = await store.findSession(db.kysely, hashSecret(cookie));
-      return session
-        ? { kind: 'session', sessionId: session.id, expiresAt: session.expires_at }
-        : { kind: 'anonymous' };
-    } catch (error) {
-      throw platformUnavailable(error);
-    }
+    const session = await lookUp(store.findSession(db.kysely, hashSecret(cookie)));
+    return session ? { kind: 'session', sessionId: session.id, expiresAt: session.expires_at } : { kind: 'anonymous' };
   }
 
   /** A bearer that is there decides, and an invalid one never falls through to something weaker; else the cookie; else the dev hatch. */
@@ -91,6 +86,7 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
     const id = named.toLowerCase();
     if (principal.kind === 'workspace' && principal.workspaceId !== id)
       throw new PlatformError('unauthenticated', 'invalid caller auth token');
+    if (!uuid.safeParse(id).success) throw invalid('X-Workspace-ID', 'must be a valid UUID');
     request.headers['x-workspace-id'] = id;
   }
 

@@ -3,7 +3,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Kysely, Transaction } from 'kysely';
 import type { Config } from '../config.ts';
-import type { Events } from '../events/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, Tables } from '../platform/db/index.ts';
 import type { Authorize } from '../platform/http.ts';
@@ -16,6 +15,8 @@ import { createSecret, hashSecret, prefixOf } from './credentials.ts';
 import { mountAuthRoutes } from './routes.ts';
 import * as store from './store.ts';
 import { AUTH_CHANNEL, createTokenCache } from './token-cache.ts';
+
+export { lookUp } from './lookup.ts';
 
 const SIGN_IN_MINUTES = 10;
 
@@ -36,7 +37,7 @@ export interface Auth {
     /** Revokes in the caller's transaction; `forget` after its commit. */
     revokeAll(trx: Transaction<Tables>, workspaceIds: string[], options: { byDeletion: boolean }): Promise<number>;
     verify(bearer: string): Promise<{ tokenId: string; workspaceId: string } | null>;
-    /** Empties the caches of every replica. */
+    /** Empties the caches of every replica; after the commit of a revocation. */
     forget(): Promise<void>;
   };
   adminToken: string | null;
@@ -51,15 +52,15 @@ export async function createAuth({
   db,
   config,
   log,
+  clock,
 }: {
   db: Database;
   config: Config;
-  events: Events;
   log: Logger;
   clock: Clock;
 }): Promise<Auth> {
   const adminToken = resolveAdminToken(config, log);
-  const cache = createTokenCache(db, log);
+  const cache = createTokenCache(db, log, clock);
   const { authorize, allowedOrigin, isStillAllowed } = createAuthorize({ db, config, tokens: cache, adminToken });
   let unlisten: (() => Promise<void>) | null = null;
 
@@ -91,8 +92,7 @@ export async function createAuth({
     },
     async createSignInLink(baseUrl) {
       const code = createSecret();
-      const expiresAt = new Date(Date.now() + SIGN_IN_MINUTES * 60_000);
-      await store.insertSignInCode(db.kysely, hashSecret(code), expiresAt);
+      const expiresAt = await store.insertSignInCode(db.kysely, hashSecret(code), SIGN_IN_MINUTES);
       return { url: `${baseUrl}/login?code=${code}`, expiresAt };
     },
     loops: [
@@ -114,7 +114,7 @@ export async function createAuth({
     async stop() {
       await unlisten?.();
     },
-    mount: (app) => mountAuthRoutes(app, { db, config, auth, cache }),
+    mount: (app) => mountAuthRoutes(app, { db, config, auth, cache, clock }),
   };
   return auth;
 }

@@ -3,12 +3,14 @@
 import { authRoutes, SESSION_COOKIE } from '@molecule/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
 import { notFound, PlatformError } from '../platform/errors.ts';
 import { mount } from '../platform/http.ts';
 import type { Principal } from '../platform/principal.ts';
 import { createSecret, equalSecrets, hashSecret, prefixOf } from './credentials.ts';
 import type { Auth } from './index.ts';
+import { lookUp } from './lookup.ts';
 import * as store from './store.ts';
 import type { TokenCache } from './token-cache.ts';
 
@@ -22,6 +24,7 @@ export interface AuthRouteDeps {
   config: Config;
   auth: Auth;
   cache: TokenCache;
+  clock: Clock;
 }
 
 function describe(principal: Principal): string {
@@ -30,10 +33,10 @@ function describe(principal: Principal): string {
 }
 
 /** At most ten mints per hour and address (chapter 10 §2.2); the window is fixed. */
-function createMintLimit() {
+function createMintLimit(clock: Clock) {
   const windows = new Map<string, { count: number; until: number }>();
   return (address: string): void => {
-    const now = Date.now();
+    const now = clock.now();
     for (const [key, window] of windows) if (window.until <= now) windows.delete(key);
     const window = windows.get(address) ?? { count: 0, until: now + HOUR_MS };
     window.count += 1;
@@ -49,15 +52,15 @@ function createMintLimit() {
   };
 }
 
-export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache }: AuthRouteDeps): void {
-  const assertMintAllowed = createMintLimit();
+export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache, clock }: AuthRouteDeps): void {
+  const assertMintAllowed = createMintLimit(clock);
 
   /** @returns what the session is opened by; null when the credential is not good for one. */
   async function useCredential(body: {
     token?: string | undefined;
     code?: string | undefined;
   }): Promise<string | null> {
-    if (body.code) return (await store.useSignInCode(db.kysely, hashSecret(body.code))) ? 'code' : null;
+    if (body.code) return (await lookUp(store.useSignInCode(db.kysely, hashSecret(body.code)))) ? 'code' : null;
     const token = body.token ?? '';
     if (auth.adminToken !== null && equalSecrets(token, auth.adminToken)) return 'admin-token';
     const found = await cache.find(token);
@@ -91,8 +94,7 @@ export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache 
             body.code ? 'this sign-in link was used or has expired' : 'this token is not valid',
           );
         const secret = createSecret();
-        const expiresAt = new Date(Date.now() + SESSION_HOURS * HOUR_MS);
-        await store.insertSession(db.kysely, hashSecret(secret), openedBy, expiresAt);
+        const expiresAt = await store.insertSession(db.kysely, hashSecret(secret), openedBy, SESSION_HOURS);
         setSession(request, reply, secret, expiresAt);
         return { status: 'signed_in' as const, expires_at: expiresAt };
       },

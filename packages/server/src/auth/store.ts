@@ -133,11 +133,14 @@ export async function touchTokens(db: Executor, workspaceTokens: string[], orgTo
   `.execute(db);
 }
 
-export async function insertSignInCode(db: Executor, hash: Buffer, expiresAt: Date): Promise<void> {
-  await sql`
+/** Expiry is told by the database's clock alone, so that replicas agree. @returns when the code ends. */
+export async function insertSignInCode(db: Executor, hash: Buffer, minutes: number): Promise<Date> {
+  const result = await sql<{ expires_at: Date }>`
     with expired as (delete from sign_in_codes where expires_at < now())
-    insert into sign_in_codes (code_hash, expires_at) values (${hash}, ${expiresAt})
+    insert into sign_in_codes (code_hash, expires_at) values (${hash}, now() + make_interval(mins => ${minutes}))
+    returning expires_at
   `.execute(db);
+  return (result.rows[0] as { expires_at: Date }).expires_at;
 }
 
 /** @returns true exactly once per code, before it expires. */
@@ -149,8 +152,18 @@ export async function useSignInCode(db: Executor, hash: Buffer): Promise<boolean
   return result.rows.length > 0;
 }
 
-export async function insertSession(db: Executor, hash: Buffer, createdBy: string, expiresAt: Date): Promise<void> {
-  await db.insertInto('sessions').values({ secret_hash: hash, created_by: createdBy, expires_at: expiresAt }).execute();
+/** @returns when the session ends. */
+export async function insertSession(db: Executor, hash: Buffer, createdBy: string, hours: number): Promise<Date> {
+  const row = await db
+    .insertInto('sessions')
+    .values({
+      secret_hash: hash,
+      created_by: createdBy,
+      expires_at: sql<Date>`now() + make_interval(hours => ${hours})`,
+    })
+    .returning('expires_at')
+    .executeTakeFirstOrThrow();
+  return row.expires_at;
 }
 
 export async function findSession(db: Executor, hash: Buffer): Promise<{ id: string; expires_at: Date } | null> {

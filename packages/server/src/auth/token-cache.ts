@@ -1,10 +1,11 @@
 // Tokens looked up once and remembered by hash, so that a beat or a message costs no query. Revocation empties the cache on
 // every replica; absence is never remembered.
 
+import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
-import { platformUnavailable } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import { hashSecret } from './credentials.ts';
+import { lookUp } from './lookup.ts';
 import * as store from './store.ts';
 
 export const AUTH_CHANNEL = 'molecule_auth';
@@ -23,36 +24,28 @@ export interface TokenCache {
   touch(): Promise<number>;
 }
 
-export function createTokenCache(db: Database, log: Logger): TokenCache {
+export function createTokenCache(db: Database, log: Logger, clock: Clock): TokenCache {
   const entries = new Map<string, { found: store.FoundToken; until: number }>();
   const used = new Map<string, store.FoundToken['kind']>();
   let generation = 0;
   let lastTouchAt = 0;
-
-  async function lookUp(hash: Buffer): Promise<store.FoundToken | null> {
-    try {
-      return await store.findToken(db.kysely, hash);
-    } catch (error) {
-      throw platformUnavailable(error);
-    }
-  }
 
   return {
     async find(bearer) {
       const hash = hashSecret(bearer);
       const key = hash.toString('base64');
       const known = entries.get(key);
-      if (known && known.until > Date.now()) {
+      if (known && known.until > clock.now()) {
         used.set(known.found.id, known.found.kind);
         return known.found;
       }
       const startedIn = generation;
-      const found = await lookUp(hash);
+      const found = await lookUp(store.findToken(db.kysely, hash));
       if (!found) return null;
       // A revocation that came meanwhile must not be undone by remembering what was read before it.
       if (found.kind !== 'deleted-workspace' && startedIn === generation) {
         if (entries.size >= MOST_ENTRIES) entries.clear();
-        entries.set(key, { found, until: Date.now() + TTL_MS });
+        entries.set(key, { found, until: clock.now() + TTL_MS });
         used.set(found.id, found.kind);
       }
       return found;
@@ -75,8 +68,8 @@ export function createTokenCache(db: Database, log: Logger): TokenCache {
       entries.clear();
     },
     async touch() {
-      if (used.size === 0 || Date.now() - lastTouchAt < TOUCH_EVERY_MS) return 0;
-      lastTouchAt = Date.now();
+      if (used.size === 0 || clock.now() - lastTouchAt < TOUCH_EVERY_MS) return 0;
+      lastTouchAt = clock.now();
       const ids = [...used];
       used.clear();
       await store.touchTokens(

@@ -2,9 +2,9 @@
 // After a crash another job takes it up with the same message id (ruling R6).
 
 import { randomUUID } from 'node:crypto';
-import type { Events } from '../events/index.ts';
-import { extractText, type Messaging, type ProxyOutcome, parseReply, resultOf } from '../messaging/index.ts';
+import { describeFailedReply, extractText, type Messaging, type ProxyOutcome, resultOf } from '../messaging/index.ts';
 import type { Database } from '../platform/db/index.ts';
+import { startDeadline } from '../platform/deadline.ts';
 import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Ledger } from './ledger.ts';
@@ -17,38 +17,35 @@ const MOST_AT_ONCE = 64;
 
 export interface ExecutionDeps {
   db: Database;
-  events: Events;
   ledger: Ledger;
   messaging: Messaging;
   log: Logger;
-  /** Waits before the one retry; tests shorten it. */
-  retryAfterMs?: number;
 }
 
-const pause = (milliseconds: number) =>
-  new Promise<void>((done) => AbortSignal.timeout(milliseconds).addEventListener('abort', () => done()));
+/** The id doubles as the message's own, so that queues and receivers know a repeat. */
+function messageOf(row: DelegationRow): Buffer {
+  const message = {
+    role: 'user',
+    messageId: row.delegation_id,
+    parts: [{ kind: 'text', text: row.task }],
+    metadata: { delegation_id: row.delegation_id },
+  };
+  const request = { jsonrpc: '2.0', id: row.delegation_id, method: 'message/send', params: { message } };
+  return Buffer.from(JSON.stringify(request));
+}
 
-export function createExecution({ db, events, ledger, messaging, log, retryAfterMs = RETRY_AFTER_MS }: ExecutionDeps) {
-  const token = randomUUID();
+/** Not delivered for certain, so a second try cannot double it. Busy is never repeated: it may have been delivered. */
+function mayRetry(outcome: ProxyOutcome): boolean {
+  if (outcome.kind !== 'failed') return false;
+  const { error } = outcome;
+  return error.extras.restarting === true || (error.status === 502 && error.extras.delivery_confirmed !== true);
+}
+
+export function createExecution({ db, ledger, messaging, log }: ExecutionDeps) {
+  const lease = randomUUID();
   const running = new Map<string, Promise<void>>();
+  const closing = Promise.withResolvers<void>();
   let closed = false;
-
-  const messageOf = (row: DelegationRow) =>
-    Buffer.from(
-      JSON.stringify({
-        jsonrpc: '2.0',
-        id: row.delegation_id,
-        method: 'message/send',
-        params: {
-          message: {
-            role: 'user',
-            messageId: row.delegation_id,
-            parts: [{ kind: 'text', text: row.task }],
-            metadata: { delegation_id: row.delegation_id },
-          },
-        },
-      }),
-    );
 
   async function send(row: DelegationRow): Promise<ProxyOutcome> {
     try {
@@ -66,56 +63,45 @@ export function createExecution({ db, events, ledger, messaging, log, retryAfter
     }
   }
 
-  /** Not delivered for certain, so a second try cannot double it. Busy is never repeated: it may have been delivered. */
-  function mayRetry(outcome: ProxyOutcome): boolean {
-    if (outcome.kind !== 'failed') return false;
-    const { error } = outcome;
-    return error.extras.restarting === true || (error.status === 502 && error.extras.delivery_confirmed !== true);
+  async function settleReply(id: string, reply: unknown): Promise<void> {
+    const failure = describeFailedReply(reply);
+    if (failure === null) await ledger.complete(id, extractText(resultOf(reply)), { lease });
+    else await ledger.fail(id, failure, { lease });
   }
 
   async function settle(row: DelegationRow, outcome: ProxyOutcome): Promise<void> {
+    const id = row.delegation_id;
     switch (outcome.kind) {
-      case 'answered': {
-        const reply = parseReply(outcome.body);
-        const rpcError = (reply as { error?: { message?: unknown } } | null)?.error;
-        if (rpcError)
-          return void (await ledger.fail(
-            row.delegation_id,
-            String(rpcError.message ?? 'the agent answered with an error'),
-          ));
-        return void (await ledger.complete(row.delegation_id, extractText(resultOf(reply))));
-      }
+      case 'answered':
+        return await settleReply(id, outcome.reply);
       case 'streamed':
-        return void (await ledger.complete(row.delegation_id, extractText(outcome.result)));
+        if (!outcome.broken) return await settleReply(id, outcome.reply);
+        return void (await ledger.fail(id, 'stream interrupted', { lease }));
       case 'queued':
       case 'inbox':
-        // The queue or the inbox holds it now, and says when it is answered. Its own JSON is never a reply.
-        await store.releaseLease(db.kysely, row.delegation_id);
-        await ledger.logQueued(row);
-        await ledger.setMirrorStatus(row, 'queued');
-        return await db.tx((trx) =>
-          events.append(trx, {
-            event: 'DELEGATION_STATUS',
-            workspace_id: row.caller_id,
-            payload: { delegation_id: row.delegation_id, target_id: row.callee_id, status: 'queued' },
-          }),
-        );
+        return await ledger.handOver(row, lease);
       case 'rejected':
-        return void (await ledger.fail(row.delegation_id, 'the task could not be read'));
+        return void (await ledger.fail(id, 'the task could not be read', { lease }));
       case 'busy':
       case 'failed':
-        return void (await ledger.fail(row.delegation_id, outcome.error.message));
+        return void (await ledger.fail(id, outcome.error.message, { lease }));
     }
   }
 
+  /** Ends early when the platform stops. */
+  async function pauseBeforeRetry(): Promise<void> {
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const deadline = startDeadline({ silenceMs: RETRY_AFTER_MS, ceilingMs: null, onExpire: () => resolve() });
+    await Promise.race([over, closing.promise]);
+    deadline.cancel();
+  }
+
   async function execute(row: DelegationRow): Promise<void> {
-    if (row.status === 'queued') {
-      if (!(await ledger.move('dispatch', row.delegation_id))) return;
-      await ledger.setMirrorStatus(row, 'dispatched');
-    }
+    if (row.status === 'queued' && !(await ledger.dispatch(row, lease))) return;
     let outcome = await send(row);
     if (mayRetry(outcome) && !closed) {
-      await pause(retryAfterMs);
+      await pauseBeforeRetry();
+      if (closed) return;
       await store.countRetry(db.kysely, row.delegation_id);
       outcome = await send(row);
     }
@@ -125,6 +111,8 @@ export function createExecution({ db, events, ledger, messaging, log, retryAfter
   }
 
   function begin(row: DelegationRow): void {
+    // A lease that ran out while its job went on here: the job still has it.
+    if (running.has(row.delegation_id)) return;
     const job = execute(row)
       .catch((error: unknown) =>
         log.error(
@@ -140,25 +128,32 @@ export function createExecution({ db, events, ledger, messaging, log, retryAfter
     /** Takes this delegation up at once, detached. */
     start(id: string): void {
       if (closed) return;
-      store.claimQueued(db.kysely, [id], token, 1).then(
+      store.claimQueued(db.kysely, [id], lease, 1).then(
         (rows) => rows.forEach(begin),
         (error: unknown) =>
-          log.error({ err: error, delegation_id: id }, 'a delegation could not be claimed; the sweep takes it up'),
+          log.error({ err: error, delegation_id: id }, 'a delegation could not be claimed; the runner takes it up'),
       );
     },
     /** Takes up what nobody works on: accepted before a crash, or abandoned in the middle. */
     async resume(): Promise<number> {
       const room = MOST_AT_ONCE - running.size;
       if (room <= 0 || closed) return 0;
-      const queued = await store.claimQueued(db.kysely, null, token, room);
-      const abandoned = await store.claimAbandoned(db.kysely, token, room);
+      const queued = await store.claimQueued(db.kysely, null, lease, room);
+      const abandoned = queued.length < room ? await store.claimAbandoned(db.kysely, lease, room - queued.length) : [];
       for (const row of [...queued, ...abandoned]) begin(row);
       return queued.length + abandoned.length;
     },
-    renew: async () => (running.size === 0 ? 0 : await store.renewLeases(db.kysely, token, [...running.keys()])),
+    renew: async () => (running.size === 0 ? 0 : await store.renewLeases(db.kysely, lease, [...running.keys()])),
+    /** Waits for the jobs to put their work down. */
     async close(): Promise<void> {
       closed = true;
+      closing.resolve();
       await Promise.allSettled([...running.values()]);
+      await store
+        .expireLeases(db.kysely, lease)
+        .catch((error: unknown) => log.warn({ err: error }, 'leases of delegations could not be given back'));
     },
   };
 }
+
+export type Execution = ReturnType<typeof createExecution>;

@@ -1,11 +1,11 @@
-// The ledger of delegations: acceptance, every change of state with its preview, and the one push of a result to the caller's
-// inbox. The activity rows are a mirror for people; their failure never blocks the ledger.
+// The ledger of delegations: acceptance, every change of state with its preview, and what a final state tells the caller. The
+// activity rows are a mirror for people and agents; their failure never blocks the ledger and is made up for later.
 
 import { randomUUID } from 'node:crypto';
-import { sql, type Transaction } from 'kysely';
-import { type Activity, truncate } from '../activity/index.ts';
+import { type RawBuilder, sql, type Transaction } from 'kysely';
+import { type Activity, type InsertedActivity, type NewActivity, truncate } from '../activity/index.ts';
 import type { Events } from '../events/index.ts';
-import type { Database, Tables } from '../platform/db/index.ts';
+import { type Database, type Tables, toPlainText } from '../platform/db/index.ts';
 import { applyTransition } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
 import { type DelegationRow, type DelegationTransition, delegationLifecycle } from './lifecycle.ts';
@@ -22,11 +22,84 @@ export interface LedgerDeps {
   log: Logger;
 }
 
+export interface AcceptInput {
+  callerId: string;
+  calleeId: string;
+  task: string;
+  key: string | null;
+  id?: string;
+  /** False: the caller sent the message itself. */
+  executedHere: boolean;
+}
+
 export interface Accepted {
   id: string;
-  /** Set when an earlier delegation answers for this key. */
+  /** Set when an earlier delegation answers for this key or id. */
   existing: DelegationRow | null;
   warning: string | null;
+}
+
+/** How a delegation ends; `error` is null for an answer. */
+interface Ending {
+  text: string;
+  error: string | null;
+}
+
+export interface EndOptions {
+  via?: 'queue_drain';
+  /** Only while this lease is held: a late writer never wins. */
+  lease?: string;
+}
+
+const holding = (lease: string | undefined) =>
+  lease === undefined ? {} : { guard: sql`lease_token = ${lease}::uuid` };
+
+function rowOfTask(input: AcceptInput, id: string): NewActivity {
+  return {
+    workspaceId: input.callerId,
+    type: 'delegation',
+    method: 'delegate',
+    sourceId: input.callerId,
+    targetId: input.calleeId,
+    messageId: id,
+    idempotencyKey: input.key,
+    summary: truncate(`Delegated: ${input.task}`, SUMMARY_LENGTH),
+    requestBody: { task: input.task, delegation_id: id },
+    status: input.executedHere ? 'pending' : 'dispatched',
+  };
+}
+
+function rowOfResult(
+  row: DelegationRow,
+  fields: Pick<NewActivity, 'status' | 'summary' | 'responseBody'>,
+): NewActivity {
+  return {
+    workspaceId: row.caller_id,
+    type: 'delegation',
+    method: 'delegate_result',
+    sourceId: row.caller_id,
+    targetId: row.callee_id,
+    messageId: row.delegation_id,
+    ...fields,
+  };
+}
+
+const summaryOf = ({ text, error }: Ending) =>
+  truncate(error === null ? `Delegation completed: ${text}` : `Delegation failed: ${error}`, SUMMARY_LENGTH);
+
+function rowOfInbox(row: DelegationRow, ending: Ending): NewActivity {
+  return {
+    workspaceId: row.caller_id,
+    type: 'a2a_receive',
+    method: 'delegate_result',
+    sourceId: row.callee_id,
+    targetId: row.caller_id,
+    summary: summaryOf(ending),
+    responseBody: { text: ending.text, delegation_id: row.delegation_id },
+    status: ending.error === null ? 'ok' : 'error',
+    errorDetail: ending.error,
+    inbox: true,
+  };
 }
 
 export function createLedger({ db, events, activity, log }: LedgerDeps) {
@@ -34,75 +107,48 @@ export function createLedger({ db, events, activity, log }: LedgerDeps) {
     trx: Transaction<Tables>,
     event: DelegationTransition,
     id: string,
-    patch: Record<string, unknown> = {},
-    details: Record<string, unknown> = {},
+    input: { patch?: Record<string, unknown>; details?: Record<string, unknown>; guard?: RawBuilder<unknown> } = {},
   ): Promise<DelegationRow | null> {
-    return await applyTransition(trx, events.append, delegationLifecycle, event, id, { patch, details });
+    return await applyTransition(trx, events.append, delegationLifecycle, event, id, input);
   }
 
-  async function move(
-    event: DelegationTransition,
-    id: string,
-    patch: Record<string, unknown> = {},
-    details: Record<string, unknown> = {},
-  ): Promise<DelegationRow | null> {
-    const row = await db.tx((trx) => moveIn(trx, event, id, patch, details));
-    if (!row) log.debug({ delegation_id: id, event }, 'a delegation was not in a state for this change');
-    return row;
+  /** @returns false when the id or the key is taken. */
+  async function insertIn(trx: Transaction<Tables>, input: AcceptInput, id: string): Promise<boolean> {
+    const { callerId, calleeId, key, executedHere } = input;
+    const task = toPlainText(input.task);
+    const row = { id, callerId, calleeId, task, idempotencyKey: key, executedHere };
+    const insert = () => store.insertDelegation(trx, { ...row, taskPreview: truncate(task, PREVIEW_LENGTH) });
+    if (await insert()) return true;
+    if (key === null || !(await store.releaseFailedKey(trx, callerId, key))) return false;
+    await activity.releaseKeyIn(trx, callerId, key);
+    return await insert();
   }
-
-  const delegateRow = (input: { callerId: string; calleeId: string; task: string; id: string; status: string }) => ({
-    workspaceId: input.callerId,
-    type: 'delegation',
-    method: 'delegate',
-    sourceId: input.callerId,
-    targetId: input.calleeId,
-    summary: truncate(`Delegated: ${input.task}`, SUMMARY_LENGTH),
-    requestBody: { task: input.task, delegation_id: input.id },
-    status: input.status,
-  });
 
   /** Stores the delegation; with a used key the earlier one answers. The losing side of a race reads the winner. */
-  async function accept(input: {
-    callerId: string;
-    calleeId: string;
-    task: string;
-    key: string | null;
-    id?: string;
-    executedHere: boolean;
-  }): Promise<Accepted> {
+  async function accept(input: AcceptInput): Promise<Accepted> {
     const id = input.id ?? randomUUID();
     const stored = await db.tx(async (trx) => {
-      if (input.key) await store.releaseKey(trx, input.callerId, input.key);
-      const fresh = await store.insertDelegation(trx, {
-        id,
-        callerId: input.callerId,
-        calleeId: input.calleeId,
-        task: input.task,
-        taskPreview: truncate(input.task, PREVIEW_LENGTH),
-        idempotencyKey: input.key,
-        executedHere: input.executedHere,
+      if (!(await insertIn(trx, input, id))) return false;
+      await events.append(trx, {
+        event: 'DELEGATION_SENT',
+        workspace_id: input.callerId,
+        payload: {
+          delegation_id: id,
+          target_id: input.calleeId,
+          task_preview: truncate(input.task, SENT_PREVIEW_LENGTH),
+        },
       });
-      if (fresh)
-        await events.append(trx, {
-          event: 'DELEGATION_SENT',
-          workspace_id: input.callerId,
-          payload: {
-            delegation_id: id,
-            target_id: input.calleeId,
-            task_preview: truncate(input.task, SENT_PREVIEW_LENGTH),
-          },
-        });
-      return fresh;
+      if (!input.executedHere) await moveIn(trx, 'dispatch', id);
+      return true;
     });
     if (!stored) {
-      const existing = input.key
-        ? await store.findByKey(db.kysely, input.callerId, input.key)
-        : await store.findDelegation(db.kysely, id);
-      return { id: existing?.delegation_id ?? id, existing, warning: null };
+      const byKey = input.key === null ? null : await store.findByKey(db.kysely, input.callerId, input.key);
+      const existing = byKey ?? (await store.findDelegation(db.kysely, id));
+      if (!existing) throw new Error('a delegation was neither stored nor found');
+      return { id: existing.delegation_id, existing, warning: null };
     }
     try {
-      await activity.log(delegateRow({ ...input, id, status: 'pending' }));
+      await activity.log(rowOfTask(input, id));
       return { id, existing: null, warning: null };
     } catch (error) {
       log.error({ err: error, delegation_id: id }, 'a delegation is stored, but its activity row is not');
@@ -110,139 +156,160 @@ export function createLedger({ db, events, activity, log }: LedgerDeps) {
     }
   }
 
-  /** The mirror rows of a final state. */
-  async function mirror(
+  /** The caller's rows of a final state: the mirror, and the one row in its inbox. Nothing for a caller that was removed. */
+  async function tellCallerIn(
+    trx: Transaction<Tables>,
     row: DelegationRow,
-    status: 'completed' | 'failed',
-    text: string,
-    error: string | null,
-  ): Promise<void> {
-    try {
-      const result = { text, delegation_id: row.delegation_id };
-      const summary = truncate(error ? `Delegation failed: ${error}` : `Delegation completed: ${text}`, SUMMARY_LENGTH);
-      const { result_updated } = await store.updateMirror(db.kysely, row.caller_id, row.delegation_id, {
-        status,
-        result,
-        summary,
-        error,
-      });
-      if (result_updated || !(await store.isLive(db.kysely, row.caller_id))) return;
-      await activity.log({
-        workspaceId: row.caller_id,
-        type: 'delegation',
-        method: 'delegate_result',
-        sourceId: row.caller_id,
-        targetId: row.callee_id,
-        summary,
-        responseBody: result,
-        status,
-        errorDetail: error,
-      });
-    } catch (failure) {
-      log.error(
-        { err: failure, delegation_id: row.delegation_id },
-        'the activity rows of a delegation could not be updated',
-      );
-    }
-  }
-
-  /** Exactly once per delegation; the sweeper repeats what failed. */
-  async function pushResult(row: DelegationRow): Promise<void> {
-    const failed = row.status !== 'completed';
-    const entry = {
-      workspaceId: row.caller_id,
-      type: 'a2a_receive',
-      method: 'delegate_result',
-      sourceId: row.callee_id,
-      targetId: row.caller_id,
-      summary: truncate(
-        failed ? `Delegation failed: ${row.error_detail ?? ''}` : `Delegation completed: ${row.result_preview ?? ''}`,
-        SUMMARY_LENGTH,
-      ),
-      responseBody: { text: row.result_preview ?? '', delegation_id: row.delegation_id },
-      status: failed ? 'error' : 'ok',
-      errorDetail: failed ? (row.error_detail ?? 'delegation failed') : null,
-      inbox: true,
+    ending: Ending,
+  ): Promise<{ entry: NewActivity; stored: InsertedActivity }[]> {
+    if (!(await store.isLive(trx, row.caller_id))) return [];
+    const status = ending.error === null ? 'completed' : 'failed';
+    const result = { text: ending.text, delegation_id: row.delegation_id };
+    const summary = summaryOf(ending);
+    const known = await store.updateMirror(trx, row, { status, result, summary, error: ending.error });
+    const mirror = {
+      ...rowOfResult(row, { status, summary, responseBody: result }),
+      errorDetail: ending.error,
     };
-    const stored = await db.tx(async (trx) => {
-      if (!(await store.claimPush(trx, row.delegation_id))) return null;
-      return (await store.isLive(trx, row.caller_id)) ? await activity.logIn(trx, entry) : null;
-    });
-    if (stored) activity.announce(entry, stored);
+    const entries = [...(known ? [] : [mirror]), rowOfInbox(row, ending)];
+    const stored = await activity.logIn(trx, entries);
+    return entries.map((entry, index) => ({ entry, stored: stored[index] as InsertedActivity }));
   }
 
-  async function finish(
-    row: DelegationRow,
-    status: 'completed' | 'failed',
-    text: string,
-    error: string | null,
-  ): Promise<void> {
-    await mirror(row, status, text, error);
-    await pushResult(row).catch((failure: unknown) =>
+  function announce(rows: { entry: NewActivity; stored: InsertedActivity }[]): void {
+    for (const { entry, stored } of rows) activity.announce(entry, stored);
+  }
+
+  function tellReceipt(row: DelegationRow): void {
+    events.broadcast({
+      event: 'RECEIPT_UPDATED',
+      workspace_id: row.caller_id,
+      payload: {
+        message_id: row.delegation_id,
+        delegation_id: row.delegation_id,
+        ...(row.injected_at ? { injected_at: row.injected_at.toISOString() } : {}),
+        ...(row.answered_at ? { answered_at: row.answered_at.toISOString() } : {}),
+      },
+    });
+  }
+
+  /** The state, its preview, its event and the caller's rows are one commit; only the state must not fail with the rows. */
+  async function end(
+    event: 'complete' | 'fail' | 'stall',
+    id: string,
+    ending: Ending,
+    { via, lease }: EndOptions = {},
+  ): Promise<boolean> {
+    const free = { lease_token: null, lease_until: null };
+    const patch =
+      ending.error === null
+        ? {
+            ...free,
+            result_preview: truncate(toPlainText(ending.text), PREVIEW_LENGTH),
+            answered_at: sql`now()`,
+            injected_at: sql`coalesce(injected_at, now())`,
+          }
+        : { ...free, error_detail: truncate(toPlainText(ending.error), PREVIEW_LENGTH) };
+    const commit = (tells: boolean) =>
+      db.tx(async (trx) => {
+        const details = via === undefined ? {} : { via };
+        const row = await moveIn(trx, event, id, {
+          patch: { ...patch, inbox_pushed: tells },
+          details,
+          ...holding(lease),
+        });
+        return row ? { row, told: tells ? await tellCallerIn(trx, row, ending) : [] } : null;
+      });
+    const done = await commit(true).catch(async (error: unknown) => {
       log.error(
-        { err: failure, delegation_id: row.delegation_id },
-        'a delegation result could not be put into the inbox; the sweeper repeats it',
-      ),
-    );
+        { err: error, delegation_id: id },
+        'a caller could not be told of its delegation; the repair repeats it',
+      );
+      return await commit(false);
+    });
+    if (!done) {
+      log.debug({ delegation_id: id, event }, 'a delegation was not in a state for this change');
+      return false;
+    }
+    announce(done.told);
+    if (event === 'complete') {
+      tellReceipt(done.row);
+      await activity
+        .noteAnswered(done.row.callee_id, id)
+        .catch((error: unknown) =>
+          log.error({ err: error, delegation_id: id }, 'the receipt of an inbox row is missing'),
+        );
+    }
+    return true;
+  }
+
+  async function setMirrorStatus(row: DelegationRow, status: string): Promise<void> {
+    await store
+      .setMirrorStatus(db.kysely, row, status)
+      .catch((error: unknown) =>
+        log.error({ err: error, delegation_id: row.delegation_id }, 'the activity row of a delegation is outdated'),
+      );
   }
 
   return {
     accept,
-    move,
     moveIn,
-    /** Repeats what follows a final state, for delegations that got it without: nothing here happens twice. */
-    async repeatFinish(row: DelegationRow): Promise<void> {
-      const done = row.status === 'completed';
-      await finish(row, done ? 'completed' : 'failed', row.result_preview ?? '', done ? null : row.error_detail);
+    tellReceipt,
+    /** Its message goes out under this lease. @returns false when it is not waiting any more. */
+    async dispatch(row: DelegationRow, lease: string): Promise<boolean> {
+      const moved = await db.tx((trx) => moveIn(trx, 'dispatch', row.delegation_id, holding(lease)));
+      if (moved) await setMirrorStatus(row, 'dispatched');
+      return moved !== null;
     },
-    /** The preview goes with the change itself, so no later write can lose it. @returns false when it was final already. */
-    async complete(id: string, text: string, via?: string): Promise<boolean> {
-      const row = await move(
-        'complete',
-        id,
-        {
-          result_preview: truncate(text, PREVIEW_LENGTH),
-          answered_at: sql`now()`,
-          injected_at: sql`coalesce(injected_at, now())`,
-          lease_token: null,
-          lease_until: null,
-        },
-        via ? { via } : {},
-      );
-      if (row) await finish(row, 'completed', text, null);
-      return row !== null;
+    /** The callee works on it. */
+    async progress(id: string): Promise<void> {
+      await db.tx((trx) => moveIn(trx, 'progress', id));
     },
-    async fail(id: string, error: string): Promise<boolean> {
-      const row = await move('fail', id, {
-        error_detail: truncate(error, PREVIEW_LENGTH),
-        lease_token: null,
-        lease_until: null,
-      });
-      if (row) await finish(row, 'failed', '', error);
-      return row !== null;
-    },
-    async stall(id: string, error: string): Promise<boolean> {
-      const row = await move('stall', id, {
-        error_detail: truncate(error, PREVIEW_LENGTH),
-        lease_token: null,
-        lease_until: null,
-      });
-      if (row) await finish(row, 'failed', '', error);
-      return row !== null;
-    },
-    setMirrorStatus: (row: DelegationRow, status: string) =>
-      store.setMirrorStatus(db.kysely, row.caller_id, row.delegation_id, status),
-    async logQueued(row: DelegationRow): Promise<void> {
-      await activity.log({
-        workspaceId: row.caller_id,
-        type: 'delegation',
-        method: 'delegate_result',
-        sourceId: row.caller_id,
-        targetId: row.callee_id,
+    /**
+     * The target's queue or inbox holds the message now and says when it is answered. What those answered with is no reply.
+     * The row is locked first, so that an answer that comes at the same moment is told after this, or makes it needless.
+     */
+    async handOver(row: DelegationRow, lease: string): Promise<void> {
+      const entry = rowOfResult(row, {
+        status: 'queued',
         summary: 'Delegation queued — target at capacity',
         responseBody: { delegation_id: row.delegation_id, queued: true },
-        status: 'queued',
       });
+      const commit = (tells: boolean) =>
+        db.tx(async (trx) => {
+          if (!(await store.releaseLease(trx, row.delegation_id, lease))) return [];
+          await events.append(trx, {
+            event: 'DELEGATION_STATUS',
+            workspace_id: row.caller_id,
+            payload: { delegation_id: row.delegation_id, target_id: row.callee_id, status: 'queued' },
+          });
+          if (!tells) return [];
+          await store.setMirrorStatus(trx, row, 'queued');
+          return await activity.logIn(trx, [entry]);
+        });
+      const [stored] = await commit(true).catch(async (error: unknown) => {
+        log.error(
+          { err: error, delegation_id: row.delegation_id },
+          'the activity row of a queued delegation is missing',
+        );
+        return await commit(false);
+      });
+      if (stored) activity.announce(entry, stored);
+    },
+    /** @returns false when it was final already; the row is unchanged then. */
+    complete: (id: string, text: string, options?: EndOptions) => end('complete', id, { text, error: null }, options),
+    fail: (id: string, error: string, options?: EndOptions) => end('fail', id, { text: '', error }, options),
+    stall: (id: string, error: string) => end('stall', id, { text: '', error }),
+    /** Tells the caller of a final state it was not told of. Happens once, however often it is asked for. */
+    async repeatTelling(row: DelegationRow): Promise<void> {
+      const ending: Ending =
+        row.status === 'completed'
+          ? { text: row.result_preview ?? '', error: null }
+          : { text: '', error: row.error_detail ?? 'delegation failed' };
+      const told = await db.tx(async (trx) =>
+        (await store.claimTelling(trx, row.delegation_id)) ? await tellCallerIn(trx, row, ending) : [],
+      );
+      announce(told);
     },
   };
 }

@@ -1,7 +1,7 @@
 // SQL of the delegation ledger and its mirror rows in the activity log.
 
 import { type Kysely, sql, type Transaction } from 'kysely';
-import type { Tables } from '../platform/db/index.ts';
+import { json, type Tables, toPlainText } from '../platform/db/index.ts';
 import type { DelegationRow } from './lifecycle.ts';
 
 export type Executor = Kysely<Tables> | Transaction<Tables>;
@@ -44,11 +44,13 @@ export async function findByKey(db: Executor, callerId: string, key: string): Pr
   );
 }
 
-/** A failed delegation gives its key back, so that the task can be handed out again. */
-export async function releaseKey(trx: Transaction<Tables>, callerId: string, key: string): Promise<void> {
-  await sql`update delegations set idempotency_key = null where caller_id = ${callerId} and idempotency_key = ${key} and status in ('failed', 'stuck')`.execute(
-    trx,
-  );
+/** A failed delegation gives its key back, so that the task can be handed out again. @returns whether one did. */
+export async function releaseFailedKey(trx: Transaction<Tables>, callerId: string, key: string): Promise<boolean> {
+  const result = await sql`
+    update delegations set idempotency_key = null
+    where caller_id = ${callerId} and idempotency_key = ${key} and status in ('failed', 'stuck') returning delegation_id
+  `.execute(trx);
+  return result.rows.length > 0;
 }
 
 /** Takes queued delegations nobody works on, under a lease. */
@@ -88,9 +90,20 @@ export async function renewLeases(db: Executor, token: string, ids: string[]): P
   return result.rows.length;
 }
 
-/** The message waits in the target's queue now, which has leases of its own. */
-export async function releaseLease(db: Executor, id: string): Promise<void> {
-  await sql`update delegations set lease_token = null, lease_until = null where delegation_id = ${id}`.execute(db);
+/** The message waits in the target's queue now, which has leases of its own. @returns false when the lease is gone, or the delegation over. */
+export async function releaseLease(trx: Transaction<Tables>, id: string, token: string): Promise<boolean> {
+  const result = await sql`
+    update delegations set lease_token = null, lease_until = null, updated_at = now()
+    where delegation_id = ${id} and lease_token = ${token} and status in ('queued', 'dispatched', 'in_progress') returning delegation_id
+  `.execute(trx);
+  return result.rows.length > 0;
+}
+
+/** This process works on nothing any more: whoever comes next need not wait for its leases to run out. */
+export async function expireLeases(db: Executor, token: string): Promise<void> {
+  await sql`
+    update delegations set lease_until = now() where lease_token = ${token} and status in ('queued', 'dispatched', 'in_progress')
+  `.execute(db);
 }
 
 export interface MirrorRow {
@@ -111,42 +124,39 @@ export interface MirrorRow {
 /** The caller's rows, newest first; the id may stand in either body. */
 export async function listMirror(db: Executor, workspaceId: string, limit: number): Promise<MirrorRow[]> {
   const result = await sql<MirrorRow>`
-    select a.id, a.method, a.source_id, a.target_id, a.summary, a.status, a.created_at, d.delegation_id as delegation_id_known, a.error_detail,
-      coalesce(a.response_body ->> 'delegation_id', a.request_body ->> 'delegation_id') as delegation_id, a.response_body ->> 'text' as text, d.injected_at, d.answered_at
-    from (select * from activity_logs where workspace_id = ${workspaceId} and activity_type = 'delegation' order by seq desc limit ${limit}) a
-    left join delegations d on d.delegation_id = coalesce(a.response_body ->> 'delegation_id', a.request_body ->> 'delegation_id')
+    select a.id, a.method, a.source_id, a.target_id, a.summary, a.status, a.created_at, a.error_detail, a.delegation_id, a.text, d.injected_at, d.answered_at
+    from (
+      select *, coalesce(response_body ->> 'delegation_id', request_body ->> 'delegation_id') as delegation_id, response_body ->> 'text' as text
+      from activity_logs where workspace_id = ${workspaceId} and activity_type = 'delegation' order by seq desc limit ${limit}
+    ) a
+    left join delegations d on d.delegation_id = a.delegation_id
     order by a.seq desc
   `.execute(db);
   return result.rows;
 }
 
-/** Moves the `delegate` row, and the `delegate_result` row where there is one, to the final state. A repeat changes nothing. */
+type MirrorKey = Pick<DelegationRow, 'caller_id' | 'delegation_id'>;
+/** Both mirror rows carry the delegation's id as their message id, which is what they are found by. */
+const mirrorOf = ({ caller_id: callerId, delegation_id: id }: MirrorKey) =>
+  sql`workspace_id = ${callerId} and message_id = ${id} and activity_type = 'delegation'`;
+
+/** Moves the mirror rows to the final state. @returns whether there is a `delegate_result` row among them. */
 export async function updateMirror(
-  db: Executor,
-  workspaceId: string,
-  delegationId: string,
-  input: { status: string; result: unknown; summary: string | null; error: string | null },
-): Promise<{ result_updated: boolean }> {
+  trx: Transaction<Tables>,
+  key: MirrorKey,
+  input: { status: string; result: unknown; summary: string; error: string | null },
+): Promise<boolean> {
   const result = await sql<{ method: string }>`
-    update activity_logs set status = ${input.status}, error_detail = ${input.error},
-      response_body = case when method = 'delegate_result' then ${JSON.stringify(input.result)}::jsonb else response_body end,
-      summary = case when method = 'delegate_result' then ${input.summary} else summary end
-    where workspace_id = ${workspaceId} and activity_type = 'delegation'
-      and ((method = 'delegate' and request_body ->> 'delegation_id' = ${delegationId}) or (method = 'delegate_result' and response_body ->> 'delegation_id' = ${delegationId}))
-    returning method
-  `.execute(db);
-  return { result_updated: result.rows.some((row) => row.method === 'delegate_result') };
+    update activity_logs set status = ${input.status}, error_detail = ${input.error === null ? null : toPlainText(input.error)},
+      response_body = case when method = 'delegate_result' then ${json(input.result)} else response_body end,
+      summary = case when method = 'delegate_result' then ${toPlainText(input.summary)} else summary end
+    where ${mirrorOf(key)} returning method
+  `.execute(trx);
+  return result.rows.some((row) => row.method === 'delegate_result');
 }
 
-export async function setMirrorStatus(
-  db: Executor,
-  workspaceId: string,
-  delegationId: string,
-  status: string,
-): Promise<void> {
-  await sql`
-    update activity_logs set status = ${status} where workspace_id = ${workspaceId} and activity_type = 'delegation' and method = 'delegate' and request_body ->> 'delegation_id' = ${delegationId}
-  `.execute(db);
+export async function setMirrorStatus(db: Executor, key: MirrorKey, status: string): Promise<void> {
+  await sql`update activity_logs set status = ${status} where ${mirrorOf(key)} and method = 'delegate'`.execute(db);
 }
 
 /** The one retry of a delegation that was certainly not delivered. */
@@ -156,26 +166,26 @@ export async function countRetry(db: Executor, id: string): Promise<void> {
   );
 }
 
-/** Delegations whose message waits in a queue or an inbox. */
-export async function listHandedOver(db: Executor, limit: number): Promise<string[]> {
+/** Delegations whose message waits in a queue or an inbox, page by page in the order of ids. */
+export async function listHandedOver(db: Executor, after: string, limit: number): Promise<string[]> {
   const result = await sql<{ delegation_id: string }>`
     select delegation_id from delegations
     where status in ('dispatched', 'in_progress') and lease_token is null and executed_here and updated_at < now() - interval '10 seconds'
-    order by updated_at limit ${limit}
+      and delegation_id > ${after}
+    order by delegation_id limit ${limit}
   `.execute(db);
   return result.rows.map((row) => row.delegation_id);
 }
 
-/** True once per delegation: who gets it pushes the result to the caller's inbox. */
-export async function claimPush(trx: Transaction<Tables>, id: string): Promise<boolean> {
-  const result =
-    await sql`update delegations set inbox_pushed = true where delegation_id = ${id} and not inbox_pushed returning delegation_id`.execute(
-      trx,
-    );
+/** True once per delegation: who gets it tells the caller. */
+export async function claimTelling(trx: Transaction<Tables>, id: string): Promise<boolean> {
+  const result = await sql`
+    update delegations set inbox_pushed = true where delegation_id = ${id} and not inbox_pushed returning delegation_id
+  `.execute(trx);
   return result.rows.length > 0;
 }
 
-export async function listUnpushed(db: Executor, limit: number): Promise<DelegationRow[]> {
+export async function listUntold(db: Executor, limit: number): Promise<DelegationRow[]> {
   return await db
     .selectFrom('delegations')
     .selectAll()
@@ -191,17 +201,36 @@ export async function isLive(db: Executor, workspaceId: string): Promise<boolean
   return result.rows.length > 0;
 }
 
-/** Sign of life of unfinished ones. @returns those the callee reports for the first time, for `in_progress`. */
+const UNFINISHED = sql`status in ('queued', 'dispatched', 'in_progress')`;
+
+/** A sign of life of unfinished ones, from either side. `fresh`: the callee holds it since now. Locked in the order of ids. */
 export async function touch(
   db: Executor,
   ids: string[],
   workspaceId: string,
-): Promise<{ delegation_id: string; callee_id: string; status: string }[]> {
-  const result = await sql<{ delegation_id: string; callee_id: string; status: string }>`
-    update delegations set last_heartbeat = now(), injected_at = case when callee_id = ${workspaceId} then coalesce(injected_at, now()) else injected_at end,
-      lease_until = case when lease_token is null then null else now() + make_interval(secs => ${LEASE_SECONDS}) end
-    where delegation_id = any(${ids}::text[]) and (caller_id = ${workspaceId} or callee_id = ${workspaceId}) and status in ('queued', 'dispatched', 'in_progress')
-    returning delegation_id, callee_id, status
+): Promise<(DelegationRow & { fresh: boolean })[]> {
+  const result = await sql<DelegationRow & { fresh: boolean }>`
+    with alive as (
+      select delegation_id as id, callee_id = ${workspaceId} and injected_at is null as fresh from delegations
+      where delegation_id = any(${ids}::text[]) and (caller_id = ${workspaceId} or callee_id = ${workspaceId}) and ${UNFINISHED}
+      order by delegation_id for update
+    )
+    update delegations d set last_heartbeat = now(), injected_at = case when alive.fresh then now() else d.injected_at end,
+      lease_until = case when d.lease_token is null then null else now() + make_interval(secs => ${LEASE_SECONDS}) end
+    from alive where d.delegation_id = alive.id returning d.*, alive.fresh
+  `.execute(db);
+  return result.rows;
+}
+
+/** The callee holds these messages, which are delegations' own where their ids are. */
+export async function markInjected(db: Executor, workspaceId: string, messageIds: string[]): Promise<DelegationRow[]> {
+  const result = await sql<DelegationRow>`
+    update delegations set injected_at = now()
+    where delegation_id in (
+      select delegation_id from delegations
+      where delegation_id = any(${messageIds}::text[]) and callee_id = ${workspaceId} and injected_at is null and ${UNFINISHED}
+      order by delegation_id for update
+    ) returning *
   `.execute(db);
   return result.rows;
 }
@@ -227,24 +256,25 @@ export async function listSilent(
 
 export async function listUnfinishedOf(db: Executor, workspaceIds: string[], limit: number): Promise<string[]> {
   const result = await sql<{ delegation_id: string }>`
-    select delegation_id from delegations where status in ('queued', 'dispatched', 'in_progress') and (callee_id = any(${workspaceIds}::uuid[]) or caller_id = any(${workspaceIds}::uuid[])) limit ${limit}
+    select delegation_id from delegations where status in ('queued', 'dispatched', 'in_progress') and (callee_id = any(${workspaceIds}::uuid[]) or caller_id = any(${workspaceIds}::uuid[]))
+    order by delegation_id limit ${limit} for update
   `.execute(db);
   return result.rows.map((row) => row.delegation_id);
 }
 
-const STATES: Record<string, readonly string[]> = {
+const STATES = {
   in_flight: ['queued', 'dispatched', 'in_progress'],
   stuck: ['stuck'],
   failed: ['failed'],
   completed: ['completed'],
 };
+export type LedgerState = keyof typeof STATES;
 
-export async function listByState(db: Executor, state: string, limit: number): Promise<DelegationRow[]> {
-  const statuses = [...(STATES[state] ?? [])];
+export async function listByState(db: Executor, state: LedgerState, limit: number): Promise<DelegationRow[]> {
   return await db
     .selectFrom('delegations')
     .selectAll()
-    .where('status', 'in', statuses)
+    .where('status', 'in', STATES[state])
     .orderBy('updated_at', 'desc')
     .limit(limit)
     .execute();

@@ -1,6 +1,6 @@
 // Events: appended with the change they describe, published in commit order, streamed to canvases and agents (chapter 20 §6).
 
-import { eventRoutes } from '@molecule/contract';
+import { type EventFrame, eventRoutes } from '@molecule/contract';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
@@ -41,14 +41,17 @@ export function createEvents({
   metrics,
   instanceId,
   clock,
+  restore,
 }: {
   db: Database;
   log: Logger;
   metrics: Metrics;
   instanceId: string;
   clock: Clock;
+  /** Completes a broadcast of another replica out of the row it mirrors. */
+  restore(frame: EventFrame): Promise<EventFrame | null>;
 }): Events {
-  const events = createEventLog({ db, log, instanceId });
+  const events = createEventLog({ db, log, instanceId, restore });
   const streams = createEventStreams(db, events);
   let sockets: Sockets | null = null;
 

@@ -44,7 +44,7 @@ export function toFrame(event: store.StoredEvent): EventFrame {
   } as EventFrame;
 }
 
-/** Too large for a notification: ids and other short fields stay, and the activity row they name has the rest. */
+/** Too large for a notification: ids and other short fields stay, and the activity row they name has the rest. Marked `truncated`. */
 function shorten(payload: object): Record<string, unknown> {
   const short = Object.entries(payload).filter(
     ([, value]) => typeof value !== 'object' && String(value).length <= MOST_KEPT_CHARACTERS,
@@ -52,7 +52,15 @@ function shorten(payload: object): Record<string, unknown> {
   return { ...Object.fromEntries(short), truncated: true };
 }
 
-export function createEventLog({ db, log, instanceId }: { db: Database; log: Logger; instanceId: string }): EventLog {
+export interface EventLogDeps {
+  db: Database;
+  log: Logger;
+  instanceId: string;
+  /** Completes a broadcast that was too large to cross whole; null when what it mirrors is gone. */
+  restore(frame: EventFrame): Promise<EventFrame | null>;
+}
+
+export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): EventLog {
   const listeners = new Set<Listener>();
   const byWorkspace = new Map<string, Set<Listener>>();
   let cursor: number | null = null;
@@ -62,6 +70,8 @@ export function createEventLog({ db, log, instanceId }: { db: Database; log: Log
   /** Broadcasts that wait for the other replicas; sent in one round trip. */
   let outgoing: string[] = [];
   let sending = false;
+  /** Broadcasts of other replicas are published in the order they came, also when one must be completed first. */
+  let receiving: Promise<void> = Promise.resolve();
 
   function publish(frame: EventFrame): void {
     for (const listener of listeners) deliver(listener, frame);
@@ -116,10 +126,7 @@ export function createEventLog({ db, log, instanceId }: { db: Database; log: Log
     while (outgoing.length > 0) {
       const payloads = outgoing;
       outgoing = [];
-      await db.pool.query('select pg_notify($1, payload) from unnest($2::text[]) payload', [
-        BROADCAST_CHANNEL,
-        payloads,
-      ]);
+      await store.notifyAll(db.kysely, BROADCAST_CHANNEL, payloads);
     }
   }
 
@@ -140,13 +147,24 @@ export function createEventLog({ db, log, instanceId }: { db: Database; log: Log
       });
   }
 
+  async function publishForeign(frame: EventFrame): Promise<void> {
+    const whole = (frame.payload as { truncated?: true }).truncated ? await restore(frame) : null;
+    publish(whole ?? frame);
+  }
+
   function receiveForeign(payload: string): void {
     if (payload === '') {
       publish(resyncFrame());
       return;
     }
     const { from, frame } = JSON.parse(payload) as { from: string; frame: EventFrame };
-    if (from !== instanceId) publish(frame);
+    if (from === instanceId) return;
+    receiving = receiving
+      .then(() => publishForeign(frame))
+      .catch((error: unknown) => {
+        log.warn({ err: error, event: frame.event }, 'a broadcast of another replica could not be completed');
+        publish(frame);
+      });
   }
 
   return {
@@ -179,6 +197,7 @@ export function createEventLog({ db, log, instanceId }: { db: Database; log: Log
     async stop() {
       for (const end of unlisten) await end();
       await reading?.catch(() => undefined);
+      await receiving;
       listeners.clear();
       byWorkspace.clear();
     },

@@ -1,7 +1,7 @@
 // SQL of the event log: append in commit order, read by cursor.
 
 import { type Kysely, sql, type Transaction } from 'kysely';
-import type { Tables } from '../platform/db/index.ts';
+import { type Tables, toJsonText } from '../platform/db/index.ts';
 
 type Executor = Kysely<Tables> | Transaction<Tables>;
 
@@ -27,11 +27,16 @@ export async function appendEvent(
     with locked as (select pg_advisory_xact_lock(${LOG_LOCK})),
     stored as (
       insert into structure_events (event_type, workspace_id, payload)
-      select ${event.event}, ${event.workspace_id}::uuid, ${JSON.stringify(event.payload)}::jsonb from locked
+      select ${event.event}, ${event.workspace_id}::uuid, ${toJsonText(event.payload)}::jsonb from locked
       returning seq
     )
     select pg_notify(${EVENTS_CHANNEL}, seq::text) from stored
   `.execute(trx);
+}
+
+/** Tells every replica each of the payloads, in one round trip. */
+export async function notifyAll(db: Executor, channel: string, payloads: string[]): Promise<void> {
+  await sql`select pg_notify(${channel}, payload) from unnest(${payloads}::text[]) payload`.execute(db);
 }
 
 const columns = sql`id, seq, event_type, workspace_id, payload, created_at`;

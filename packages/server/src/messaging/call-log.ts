@@ -1,10 +1,14 @@
 // The activity row of a call, stored after its caller has the answer, and the news of it for a person's canvas (chapter 20 §1.11).
 
-import type { Activity, NewActivity } from '../activity/index.ts';
+import { type Activity, type NewActivity, truncate } from '../activity/index.ts';
 import type { Events } from '../events/index.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Attempt } from './call.ts';
 import { extractToolTrace } from './reply.ts';
+
+const SUMMARY_LENGTH = 256;
+
+export const summarize = (method: string, targetName: string) => truncate(`${method} → ${targetName}`, SUMMARY_LENGTH);
 
 export interface CallLog {
   row(attempt: Attempt, status: 'ok' | 'error', reply: unknown, errorDetail: string | null): NewActivity;
@@ -23,7 +27,7 @@ export function createCallLog({ activity, events, log }: { activity: Activity; e
       origin: call.caller.origin,
       messageId: normalized.messageId,
       method: normalized.method,
-      summary: `${normalized.method} → ${target.name}`,
+      summary: summarize(normalized.method, target.name),
       requestBody: normalized.body,
       responseBody: reply ?? null,
       toolTrace: extractToolTrace(reply),

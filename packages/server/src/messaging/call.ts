@@ -3,7 +3,9 @@
 import type { PlatformError } from '../platform/errors.ts';
 import type { WorkspaceFacts } from '../workspaces/index.ts';
 import type { StreamSink } from './dispatch.ts';
-import type { Json, Normalized } from './normalize.ts';
+import type { Json } from './json.ts';
+import type { Normalized } from './normalize.ts';
+import type { Translation } from './versions/translation.ts';
 
 /** Who calls: a workspace, a person or operator (both null), or a part of the platform (`origin`). */
 export interface Caller {
@@ -28,8 +30,10 @@ export interface ProxyCall {
 }
 
 export type ProxyOutcome =
-  | { kind: 'answered'; status: number; body: Buffer; normalized: Normalized }
-  | { kind: 'streamed'; result: unknown; broken: boolean; normalized: Normalized }
+  /** `body` is the agent's reply in the caller's version, `reply` the canonical one. */
+  | { kind: 'answered'; status: number; body: Buffer; reply: unknown; normalized: Normalized }
+  /** `reply` is what the frames amount to, canonical. `broken`: it ended early. */
+  | { kind: 'streamed'; reply: Json; broken: boolean; normalized: Normalized; translation: Translation }
   | {
       kind: 'queued';
       body: { queued: true; queue_id: string; queue_depth: number; message: string };
@@ -50,6 +54,7 @@ export interface Attempt {
   call: ProxyCall;
   target: WorkspaceFacts;
   normalized: Normalized;
+  translation: Translation;
   /** `performance.now()` at the start. */
   startedAt: number;
 }

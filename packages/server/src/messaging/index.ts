@@ -13,36 +13,44 @@ import type { Loop } from '../platform/loops.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { Outbound } from '../platform/outbound/index.ts';
 import type { Workspaces } from '../workspaces/index.ts';
-import type { Liveness, ProxyCall, ProxyOutcome } from './call.ts';
-import type { QueueRow } from './lifecycle.ts';
+import type { Attempt, Liveness, ProxyCall, ProxyOutcome } from './call.ts';
+import { isObject } from './json.ts';
 import { createQueueLoops } from './loops.ts';
+import { delegationIdOf, messageOf } from './normalize.ts';
 import { type A2aProxy, createProxy } from './proxy.ts';
-import { createQueue, type QueueOutcome } from './queue.ts';
-import { extractText, extractUsage, resultOf } from './reply.ts';
+import { createQueue } from './queue.ts';
+import { createQueueOutcomes, type QueueOutcome } from './queue-outcomes.ts';
+import { extractText, extractUsage } from './reply.ts';
 import { mountMessagingRoutes } from './routes.ts';
 import type { FinishedMessage } from './store.ts';
 import * as store from './store.ts';
 
 export type { Caller, ProxyCall, ProxyOutcome } from './call.ts';
-export { type QueueRow, queueLifecycle } from './lifecycle.ts';
-export type { QueueOutcome } from './queue.ts';
-export { extractText, parseReply, resultOf } from './reply.ts';
+export { queueLifecycle } from './lifecycle.ts';
+export type { QueueOutcome } from './queue-outcomes.ts';
+export { describeFailedReply, extractText, resultOf } from './reply.ts';
 export type { FinishedMessage } from './store.ts';
 
-/** A message between workspaces that reached its target; `reply` is null for an inbox delivery. */
-export interface DeliveredMessage {
+/** A message between workspaces that names a delegation and was taken: delivered, or stored for delivery. */
+export interface DelegationMessage {
   callerId: string;
   targetId: string;
-  message: unknown;
-  reply: unknown;
+  delegationId: string;
+  text: string;
 }
+
+/** A queued message that named a delegation; `callerId` is the workspace that sent it. */
+export type EndedMessage = Omit<DelegationMessage, 'text'>;
 
 export interface Messaging {
   proxy(call: ProxyCall): Promise<ProxyOutcome>;
-  /** Detached: delivers what waits for this workspace as far as it has room. */
+  /** The target says that it has room. Detached: delivers what waits for it. */
   drain(workspaceId: string): void;
-  drainNow(workspaceId: string): Promise<void>;
+  /** Resolves when no delivery is under way or about to begin. */
+  idle(): Promise<void>;
+  /** A beat lists these messages: they are in a turn. */
   noteActive(workspaceId: string, messageIds: string[]): Promise<void>;
+  /** In the transaction that removes these workspaces. */
   dropFor(trx: Transaction<Tables>, workspaceIds: string[], reason: string): Promise<void>;
   /** Of these delegations, those whose queued message has ended, with how. */
   findFinished(delegationIds: string[]): Promise<FinishedMessage[]>;
@@ -63,24 +71,23 @@ export interface MessagingDeps {
   log: Logger;
   clock: Clock;
   liveness: Liveness;
-  onQueueOutcome(item: QueueRow, outcome: QueueOutcome): Promise<void>;
-  /** A callee in poll mode answers by a message of its own. */
-  onDelivered(message: DeliveredMessage): Promise<void>;
+  /** A queued message that named a delegation ended. */
+  onQueueOutcome(message: EndedMessage, outcome: QueueOutcome): Promise<void>;
+  /** Its sender is not told that the message was taken before this resolves. */
+  onDelegationMessage(message: DelegationMessage): Promise<void>;
 }
 
 /** How long a held call may go on when the platform stops. */
 const STOP_GRACE_MS = 3_000;
 
-type MessageParams = { message?: { metadata?: { delegation_id?: unknown } }; expires_in_seconds?: unknown };
-
-/** A positive whole number; anything else means that the message never expires. */
-function expiryOf(body: Record<string, unknown>): number | null {
-  const seconds = (body.params as MessageParams | undefined)?.expires_in_seconds;
+/** A positive whole number of seconds; anything else means that the message never expires. */
+function expiryOf({ params }: Record<string, unknown>): number | null {
+  const seconds = isObject(params) ? params.expires_in_seconds : null;
   return typeof seconds === 'number' && Number.isInteger(seconds) && seconds > 0 ? seconds : null;
 }
 
 export function createMessaging(deps: MessagingDeps): Messaging {
-  const { db, config, events, workspaces, activity, outbound, canCommunicate, log, liveness, clock } = deps;
+  const { db, config, events, workspaces, activity, log, clock } = deps;
   const usage = createBatcher<store.CallFigures, null>({
     name: 'token usage',
     flush: async (figures) => {
@@ -98,76 +105,103 @@ export function createMessaging(deps: MessagingDeps): Messaging {
   const background = new Set<Promise<unknown>>();
 
   /** Work after the answer; `close` waits for it. */
-  function later(work: Promise<unknown>, what: string): void {
+  function later(work: Promise<unknown>, failure: string): void {
     const tracked = work
-      .catch((error: unknown) => log.error({ err: error }, what))
+      .catch((error: unknown) => log.error({ err: error }, failure))
       .finally(() => background.delete(tracked));
     background.add(tracked);
   }
 
+  async function noteTaken({ call, target, normalized }: Attempt, reply: unknown): Promise<void> {
+    const tokens = extractUsage(reply);
+    if (tokens) later(usage.add({ workspaceId: target.id, ...tokens }), 'token usage could not be stored');
+    const callerId = call.caller.workspaceId;
+    if (callerId === null) return;
+    later(outboundCallers.add(callerId), 'the last outbound time could not be stored');
+    const message = messageOf(normalized.body);
+    const delegationId = delegationIdOf(message);
+    if (delegationId === null) return;
+    await deps
+      .onDelegationMessage({ callerId, targetId: target.id, delegationId, text: extractText(message) })
+      .catch((error: unknown) =>
+        log.error({ err: error, workspace_id: target.id }, 'a message that ends a delegation did not end it'),
+      );
+  }
+
   const proxy: A2aProxy = createProxy({
-    config,
-    events,
-    workspaces,
-    activity,
-    outbound,
-    canCommunicate,
-    log,
-    liveness,
+    ...deps,
+    noteTaken,
     findAddress: (id) => store.findAddress(db.kysely, id),
-    enqueue: ({ target, caller, normalized, bodyHash }) =>
-      store.enqueue(db.kysely, {
+    async enqueue({ call, target, normalized, startedAt }, bodyHash) {
+      const stored = await store.enqueue(db.kysely, {
         workspaceId: target.id,
-        callerId: caller.workspaceId,
-        origin: caller.origin,
+        callerId: call.caller.workspaceId,
+        origin: call.caller.origin,
         body: normalized.body,
         bodyHash,
         method: normalized.method,
         messageId: normalized.messageId,
-        callerVersion: normalized.callerVersion,
         expiresInSeconds: expiryOf(normalized.body),
-      }),
-    settle({ target, caller, normalized, reply }) {
-      const tokens = extractUsage(reply);
-      if (tokens) later(usage.add({ workspaceId: target.id, ...tokens }), 'token usage could not be stored');
-      if (caller.workspaceId === null) return;
-      later(outboundCallers.add(caller.workspaceId), 'the last outbound time could not be stored');
-      const message = (normalized.body.params as MessageParams | undefined)?.message;
-      if (typeof message?.metadata?.delegation_id === 'string')
-        later(
-          deps.onDelivered({ callerId: caller.workspaceId, targetId: target.id, message, reply }),
-          'a delegation answer could not be stored',
-        );
+      });
+      queue.noteStored(target.id, startedAt);
+      return stored;
     },
   });
-  const queue = createQueue({ db, events, activity, log, run: proxy.run, onOutcome: deps.onQueueOutcome });
-
-  // A target that came online has room: what waits for it goes out now, not with the next beat.
-  const unsubscribe = events.subscribe((frame) => {
-    if (frame.event === 'WORKSPACE_ONLINE') queue.drain(frame.workspace_id);
+  const outcomes = createQueueOutcomes({
+    db,
+    events,
+    activity,
+    log,
+    nameOf: async (id) => (await workspaces.facts(id))?.name ?? id,
+    async onOutcome(item, outcome) {
+      const delegationId = delegationIdOf(messageOf(item.body as Record<string, unknown>));
+      if (delegationId !== null && item.caller_id !== null)
+        await deps.onQueueOutcome({ callerId: item.caller_id, targetId: item.workspace_id, delegationId }, outcome);
+    },
   });
+  const queue = createQueue({ db, events, log, run: proxy.run, outcomes });
+
+  /** A call from outside the queue: what waits for the same target goes next. */
+  async function run(call: ProxyCall): Promise<ProxyOutcome> {
+    const outcome = await proxy.run(call);
+    if (outcome.kind === 'answered' || outcome.kind === 'streamed') queue.noteAnswered(call.targetId);
+    return outcome;
+  }
+
+  const unsubscribe = events.subscribe((frame) => {
+    switch (frame.event) {
+      case 'WORKSPACE_ONLINE':
+        // A target that came up has room: what waits for it goes out now, not with the next beat.
+        return queue.drain(frame.workspace_id, 'room');
+      case 'WORKSPACE_HEARTBEAT':
+        return queue.noteBeat(frame.workspace_id);
+      case 'WORKSPACE_REMOVED':
+        return queue.forget(frame.workspace_id);
+    }
+  });
+
+  async function noteActive(workspaceId: string, messageIds: string[]): Promise<void> {
+    await activity.noteActive(workspaceId, messageIds);
+    for (const receipt of await store.markInjected(db.kysely, workspaceId, messageIds))
+      events.broadcast({
+        event: 'RECEIPT_UPDATED',
+        workspace_id: workspaceId,
+        payload: {
+          message_id: receipt.idempotency_key,
+          queue_id: receipt.id,
+          injected_at: receipt.injected_at.toISOString(),
+        },
+      });
+  }
 
   return {
-    proxy: proxy.run,
-    drain: queue.drain,
-    drainNow: queue.drainNow,
+    proxy: run,
+    drain: (workspaceId) => queue.drain(workspaceId, 'room'),
+    idle: queue.idle,
+    noteActive,
+    dropFor: outcomes.dropFor,
     findFinished: (delegations) => store.findFinished(db.kysely, delegations),
-    async noteActive(workspaceId, messageIds) {
-      await activity.noteActive(workspaceId, messageIds);
-      for (const receipt of await store.markInjected(db.kysely, workspaceId, messageIds)) {
-        events.broadcast({
-          event: 'RECEIPT_UPDATED',
-          workspace_id: workspaceId,
-          payload: {
-            message_id: receipt.idempotency_key,
-            queue_id: receipt.id,
-            injected_at: receipt.injected_at.toISOString(),
-          },
-        });
-      }
-    },
-    dropFor: queue.dropFor,
-    loops: createQueueLoops({ db, queue, clock }),
+    loops: createQueueLoops({ db, queue, outcomes, clock, retentionDays: config.activityRetentionDays }),
     async close() {
       unsubscribe();
       await proxy.stop(0);
@@ -177,7 +211,7 @@ export function createMessaging(deps: MessagingDeps): Messaging {
     mount(app, authorize) {
       // Callers are still connected here, so those whose turn outlasts the grace learn that their message is stored.
       app.addHook('preClose', () => proxy.stop(STOP_GRACE_MS));
-      mountMessagingRoutes(app, authorize, { db, proxy, queue });
+      mountMessagingRoutes(app, authorize, { db, run, outcomes });
     },
   };
 }

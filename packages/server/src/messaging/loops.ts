@@ -1,16 +1,26 @@
-// The background work of the queue: what expired, what no event announced, and what a dead process held.
+// The background work of the queue: what expired, what no event announced, what a dead process held, what ended long ago.
 
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
 import type { Loop } from '../platform/loops.ts';
 import type { Queue } from './queue.ts';
+import type { QueueOutcomes } from './queue-outcomes.ts';
 import * as store from './store.ts';
 
 const SWEEP_BATCH = 100;
+const RETENTION_BATCH = 1_000;
 /** Beats get the chance to renew what is still being worked on. */
 const RECOVER_AFTER_BOOT_MS = 60_000;
 
-export function createQueueLoops({ db, queue, clock }: { db: Database; queue: Queue; clock: Clock }): Loop[] {
+export interface QueueLoopDeps {
+  db: Database;
+  queue: Queue;
+  outcomes: QueueOutcomes;
+  clock: Clock;
+  retentionDays: number;
+}
+
+export function createQueueLoops({ db, queue, outcomes, clock, retentionDays }: QueueLoopDeps): Loop[] {
   const bootedAt = clock.now();
   return [
     {
@@ -20,9 +30,11 @@ export function createQueueLoops({ db, queue, clock }: { db: Database; queue: Qu
       timeoutMs: 20_000,
       runs: 'one-replica',
       async run() {
-        const expired = await queue.drop(await store.listExpired(db.kysely, SWEEP_BATCH), 'expired');
+        const expired = await outcomes.drop(await store.listExpired(db.kysely, SWEEP_BATCH), 'expired', {
+          keepEarlierError: false,
+        });
         const overlooked = await store.listOverlooked(db.kysely, SWEEP_BATCH);
-        for (const id of overlooked) queue.drain(id);
+        for (const id of overlooked) queue.drain(id, 'due');
         return { expired, overlooked: overlooked.length };
       },
     },
@@ -41,11 +53,27 @@ export function createQueueLoops({ db, queue, clock }: { db: Database; queue: Qu
       timeoutMs: 20_000,
       runs: 'one-replica',
       async run() {
-        if (clock.now() - bootedAt < RECOVER_AFTER_BOOT_MS) return { recovered: 0 };
-        let recovered = 0;
-        for (const item of await store.listAbandoned(db.kysely, SWEEP_BATCH))
-          if (await queue.recover(item)) recovered += 1;
-        return { recovered };
+        const counts = { free: 0, given_up: 0, held: 0 };
+        if (clock.now() - bootedAt < RECOVER_AFTER_BOOT_MS) return counts;
+        for (const item of await store.listAbandoned(db.kysely, SWEEP_BATCH)) {
+          const result = await outcomes.recover(item);
+          counts[result] += 1;
+          if (result === 'free') queue.drain(item.workspace_id, 'due');
+        }
+        return counts;
+      },
+    },
+    {
+      name: 'a2a-queue-retention',
+      why: 'Messages that ended would be kept for ever.',
+      everyMs: 3_600_000,
+      timeoutMs: 60_000,
+      runs: 'one-replica',
+      async run(signal) {
+        let deleted = 0;
+        for (let batch = RETENTION_BATCH; batch === RETENTION_BATCH && !signal.aborted; deleted += batch)
+          batch = await store.deleteFinished(db.kysely, retentionDays, RETENTION_BATCH);
+        return { deleted };
       },
     },
   ];

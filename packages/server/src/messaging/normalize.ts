@@ -1,9 +1,8 @@
 // Bringing an A2A request of any version into canonical v0.3 (chapter 20 §1.4). Pure; the corpus of §2 is its test.
 
 import { randomUUID } from 'node:crypto';
-import { toV03Request, usesV10 } from './versions/v1.ts';
-
-export type Json = Record<string, unknown>;
+import { isObject, type Json, parseJson } from './json.ts';
+import { readCallerVersion, toV03Request, usesV10, type Version } from './versions/requests.ts';
 
 export interface Normalized {
   ok: true;
@@ -11,7 +10,7 @@ export interface Normalized {
   method: string;
   messageId: string | null;
   /** The caller's own vocabulary; its reply is converted back to it. */
-  callerVersion: '0.3' | '1.0';
+  callerVersion: Version;
   /** False: the bytes the caller sent can be forwarded as they are. */
   changed: boolean;
 }
@@ -25,8 +24,8 @@ export interface Rejected {
   id: unknown;
 }
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+/** Receipts name messages by their ids, and a longer one could not be found again. */
+const MOST_ID_LENGTH = 200;
 
 const invalidJson = (): Rejected => ({
   ok: false,
@@ -86,24 +85,15 @@ function withEnvelope(body: Json): { body: Json; changed: boolean } {
  * @param versionHeader `A2A-Version`, if sent.
  */
 export function normalizeRequest(bytes: Buffer, versionHeader: string | undefined): Normalized | Rejected {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return invalidJson();
-  }
-  return normalizeBody(parsed, versionHeader);
-}
-
-export function normalizeBody(parsed: unknown, versionHeader?: string): Normalized | Rejected {
+  const parsed = parseJson(bytes.toString('utf8'));
   if (!isObject(parsed)) return invalidJson();
-  const v10 = usesV10(parsed, versionHeader);
+  const callerVersion = readCallerVersion(parsed, versionHeader);
+  const v10 = usesV10(parsed, callerVersion);
   const translated = v10 ? toV03Request(parsed) : parsed;
   const envelope = withEnvelope(translated);
   const { body } = envelope;
   const method = typeof body.method === 'string' ? body.method : '';
-  const version = v10 && (versionHeader?.startsWith('1') || /^[A-Z]/.test(String(parsed.method ?? ''))) ? '1.0' : '0.3';
-  const result = { ok: true as const, method, callerVersion: version as '0.3' | '1.0' };
+  const result = { ok: true as const, method, callerVersion };
   const changedSoFar = v10 || envelope.changed;
   const params = body.params;
   const message = isObject(params) ? params.message : undefined;
@@ -112,6 +102,8 @@ export function normalizeBody(parsed: unknown, versionHeader?: string): Normaliz
   const read = readParts(message);
   if ('problem' in read) return reject(body, read.field, read.problem);
   const given = typeof message.messageId === 'string' && message.messageId !== '' ? message.messageId : null;
+  if (given !== null && given.length > MOST_ID_LENGTH)
+    return reject(body, 'params.message.messageId', `must not be longer than ${MOST_ID_LENGTH} characters`);
   const messageId = given ?? randomUUID();
   if (!read.changed && given) return { ...result, body, messageId, changed: changedSoFar };
   const { content: _content, ...kept } = message;
@@ -121,6 +113,17 @@ export function normalizeBody(parsed: unknown, versionHeader?: string): Normaliz
     messageId,
     changed: true,
   };
+}
+
+/** The delegation a message names in its metadata; null when it names none. */
+export function delegationIdOf(message: unknown): string | null {
+  const metadata = isObject(message) ? message.metadata : null;
+  return isObject(metadata) && typeof metadata.delegation_id === 'string' ? metadata.delegation_id : null;
+}
+
+/** The message of a normalised request; null for requests without one. */
+export function messageOf({ params }: Json): Json | null {
+  return isObject(params) && isObject(params.message) ? params.message : null;
 }
 
 /** The JSON-RPC error a sender gets for a message nobody could read. */

@@ -22,8 +22,3 @@ export function describeAgentError(status: number, reply: unknown): PlatformErro
         : (STATUS_CODES[status] ?? `agent answered ${status}`);
   return new PlatformError('agent_error', message, { agent_status: status }, { status });
 }
-
-/** Why a queued message was not delivered, for `last_error`. */
-export function describeFailure(error: PlatformError): string {
-  return error.message || 'delivery failed';
-}

@@ -7,6 +7,7 @@ import type { Events } from '../events/index.ts';
 import { startDeadline } from '../platform/deadline.ts';
 import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
+import type { Metrics } from '../platform/metrics.ts';
 import type { Judged, Outbound } from '../platform/outbound/index.ts';
 import type { WorkspaceFacts, Workspaces } from '../workspaces/index.ts';
 import { type Attempt, type Liveness, type ProxyCall, type ProxyOutcome, RETRY_SECONDS } from './call.ts';
@@ -14,41 +15,51 @@ import { createCallLog } from './call-log.ts';
 import { dispatchToAgent, type OpenCall, type StreamSink } from './dispatch.ts';
 import { type Normalized, normalizeRequest, toRpcRejection } from './normalize.ts';
 import { createStreamFold } from './reply.ts';
-import { createSettlement, type EnqueueInput, type SettleInput } from './settlement.ts';
+import { createSettlement, type SettlementDeps } from './settlement.ts';
 import { createStreamTee, type StreamTee } from './stream-tee.ts';
-
-export type { Caller, ProxyCall, ProxyOutcome } from './call.ts';
+import { createTranslation } from './versions/translation.ts';
 
 const CEILING_MS = 30 * 60_000;
 const HEADER_SILENCE_MS = 60_000;
 
-export interface ProxyDeps {
+export interface ProxyDeps extends Pick<SettlementDeps, 'enqueue' | 'noteTaken'> {
   config: Config;
   events: Events;
   workspaces: Workspaces;
   activity: Activity;
   outbound: Outbound;
   canCommunicate(a: string, b: string): Promise<boolean>;
+  metrics: Metrics;
   log: Logger;
   liveness: Liveness;
   /** The address alone, for when the whole record cannot be read. */
   findAddress(id: string): Promise<WorkspaceFacts | null>;
-  enqueue(input: EnqueueInput): Promise<{ id: string; depth: number }>;
-  settle(input: SettleInput): void;
 }
 
 const DISCARD: StreamSink = { write: () => true, onDrain: (resume) => resume() };
 
+/** Agents and parts of the platform never wait for ever; a person may. */
 function ceilingFor({ caller, timeoutSeconds }: ProxyCall): number | null {
-  const most = caller.workspaceId === null ? null : CEILING_MS;
+  const most = caller.workspaceId === null && caller.origin === null ? null : CEILING_MS;
   if (!timeoutSeconds) return most;
   return Math.min(timeoutSeconds * 1000, most ?? Number.POSITIVE_INFINITY);
+}
+
+/**
+ * How long a target may be silent: until the reply's headers a minute, unless it declared to need longer, and never longer than
+ * between two pieces of the reply.
+ */
+function silenceFor(target: WorkspaceFacts, defaultSeconds: number): { headerSilenceMs: number; idleMs: number } {
+  const idleMs = (target.idleTimeoutSeconds ?? defaultSeconds) * 1000;
+  const declaredMs = (target.idleTimeoutSeconds ?? 0) * 1000;
+  return { headerSilenceMs: Math.min(idleMs, Math.max(HEADER_SILENCE_MS, declaredMs)), idleMs };
 }
 
 function headersFor({ call, target }: Attempt): Record<string, string> {
   return {
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream',
+    ...(target.protocolVersion === '0.3' ? {} : { 'a2a-version': target.protocolVersion }),
     ...call.traceHeaders,
     ...(call.caller.workspaceId ? { 'x-workspace-id': call.caller.workspaceId } : {}),
     ...(target.inboundSecret ? { authorization: `Bearer ${target.inboundSecret}` } : {}),
@@ -64,7 +75,7 @@ function assertBudget(target: WorkspaceFacts): void {
 }
 
 export function createProxy(deps: ProxyDeps) {
-  const { config, events, workspaces, activity, outbound, canCommunicate, log, liveness, findAddress } = deps;
+  const { config, events, workspaces, activity, outbound, canCommunicate, metrics, log, liveness, findAddress } = deps;
   const callLog = createCallLog({ activity, events, log });
   const settlement = createSettlement({ ...deps, callLog });
   const open = new Set<OpenCall>();
@@ -83,6 +94,7 @@ export function createProxy(deps: ProxyDeps) {
       target = await workspaces.facts(id);
     } catch (error) {
       log.error({ err: error, workspace_id: id }, 'a target could not be read; it is called without budget and mode');
+      metrics.failOpen.inc({ check: 'budget_and_mode' });
       target = await findAddress(id).catch((cause: unknown) => {
         throw new PlatformError('internal', 'lookup failed', {}, { cause });
       });
@@ -93,14 +105,14 @@ export function createProxy(deps: ProxyDeps) {
 
   /** A poll-mode agent reads its inbox: the stored row is the delivery. */
   async function deliverToInbox(attempt: Attempt): Promise<ProxyOutcome> {
-    const { call, target, normalized } = attempt;
+    const { target, normalized } = attempt;
     try {
       const stored = await activity.log({
         ...callLog.row(attempt, 'ok', null, null),
         durationMs: null,
         inbox: true,
       });
-      deps.settle({ target, caller: call.caller, normalized, status: 200, reply: null });
+      await deps.noteTaken(attempt, null);
       return {
         kind: 'inbox',
         body: { status: 'queued', delivery_mode: 'poll', method: normalized.method, activity_id: stored.id },
@@ -134,21 +146,21 @@ export function createProxy(deps: ProxyDeps) {
   }
 
   async function callAgent(attempt: Attempt, judged: Judged): Promise<ProxyOutcome> {
-    const { call, target, normalized } = attempt;
-    const idleMs = (target.idleTimeoutSeconds ?? config.a2aIdleTimeoutSeconds) * 1000;
+    const { call, target, normalized, translation } = attempt;
     const fold = createStreamFold();
     let tee: StreamTee | null = null;
+    // What the caller sent is forwarded byte for byte, unless it was mended or the target speaks another version.
+    const asSent = !normalized.changed && target.protocolVersion === '0.3';
     const sent = dispatchToAgent({
       judged,
       dispatcher: outbound.dispatcherFor(judged),
-      body: normalized.changed ? Buffer.from(JSON.stringify(normalized.body)) : call.body,
+      body: asSent ? call.body : Buffer.from(JSON.stringify(translation.toTarget(normalized.body))),
       headers: headersFor(attempt),
-      headerSilenceMs: Math.max(HEADER_SILENCE_MS, idleMs),
-      idleMs,
+      ...silenceFor(target, config.a2aIdleTimeoutSeconds),
       ceilingMs: ceilingFor(call),
       watch: (onSign) => events.onWorkspace(target.id, onSign),
       onStream: (headers) => {
-        tee = createStreamTee(call.openStream?.(headers) ?? DISCARD, fold, normalized.callerVersion === '1.0');
+        tee = createStreamTee(call.openStream?.(headers) ?? DISCARD, fold, translation);
         return tee;
       },
     });
@@ -161,7 +173,8 @@ export function createProxy(deps: ProxyDeps) {
   }
 
   async function deliver(call: ProxyCall, target: WorkspaceFacts, normalized: Normalized): Promise<ProxyOutcome> {
-    const attempt: Attempt = { call, target, normalized, startedAt: performance.now() };
+    const translation = createTranslation(normalized.callerVersion, target.protocolVersion, normalized.method);
+    const attempt: Attempt = { call, target, normalized, translation, startedAt: performance.now() };
     if (target.deliveryMode === 'poll') return await deliverToInbox(attempt);
     if (!target.url) throw noUrlError(target);
     const judged = await outbound.judge(target.url, 'dispatch', { trusted: target.urlSource === 'provisioner' });

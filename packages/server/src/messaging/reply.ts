@@ -1,8 +1,7 @@
-// Reading an agent's reply: its text, trace and usage; and folding a stream of frames into the result it amounts to. Pure.
+// Reading an agent's reply (canonical v0.3): its text, failure, trace and usage; and folding the frames of a stream into the one
+// reply they amount to. Pure.
 
-type Json = Record<string, unknown>;
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+import { isObject, type Json, parseJson } from './json.ts';
 
 const MOST_PLAIN_TEXT = 65_536;
 
@@ -10,11 +9,8 @@ const MOST_PLAIN_TEXT = 65_536;
 export function parseReply(body: Buffer): unknown {
   if (body.length === 0) return null;
   const text = body.toString('utf8');
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text.slice(0, MOST_PLAIN_TEXT);
-  }
+  const parsed = parseJson(text);
+  return parsed === undefined ? text.slice(0, MOST_PLAIN_TEXT) : parsed;
 }
 
 /** All text parts and artifact texts, joined with newlines; parts by `kind` or `type`. */
@@ -24,7 +20,12 @@ export function extractText(result: unknown): string {
   const add = (parts: unknown) => {
     if (!Array.isArray(parts)) return;
     for (const part of parts)
-      if (isObject(part) && (part.kind ?? part.type) === 'text' && typeof part.text === 'string' && part.text !== '')
+      if (
+        isObject(part) &&
+        (part.kind ?? part.type ?? 'text') === 'text' &&
+        typeof part.text === 'string' &&
+        part.text !== ''
+      )
         texts.push(part.text);
   };
   add(result.parts);
@@ -38,6 +39,17 @@ export function extractText(result: unknown): string {
 
 export function resultOf(reply: unknown): unknown {
   return isObject(reply) && 'result' in reply ? reply.result : reply;
+}
+
+const LOST_STATES = new Set(['failed', 'rejected', 'canceled']);
+
+/** Why a 2xx reply is no answer: a JSON-RPC error, or a task that ended without one; null when it is an answer. */
+export function describeFailedReply(reply: unknown): string | null {
+  if (isObject(reply) && isObject(reply.error))
+    return typeof reply.error.message === 'string' ? reply.error.message : 'the agent answered with an error';
+  const result = resultOf(reply);
+  const state = isObject(result) && isObject(result.status) ? String(result.status.state) : '';
+  return LOST_STATES.has(state) ? extractText(result) || `the task was ${state}` : null;
 }
 
 /** `metadata.tool_trace` of a message, a task or its last status message. */
@@ -90,45 +102,55 @@ export function readBusy(body: unknown): { busy: boolean; nativeSession: boolean
 export interface StreamFold {
   /** Takes one JSON-RPC frame. */
   add(frame: unknown): void;
-  /** The result the frames amount to so far; null before the first. */
-  result(): unknown;
+  /** The JSON-RPC reply the frames amount to so far: an error frame is its error; `result` is null before the first. */
+  reply(id: unknown): Json;
 }
 
 /** Task, status and artifact frames become one task; a message frame is the result itself. */
 export function createStreamFold(): StreamFold {
   let task: Json | null = null;
   let message: Json | null = null;
-  const artifacts = new Map<string, Json>();
+  let error: Json | null = null;
+  const artifacts = new Map<string, Json & { parts: unknown[] }>();
 
-  function addArtifact(update: Json): void {
-    const artifact = isObject(update.artifact) ? update.artifact : {};
-    const id = String(artifact.artifactId ?? '');
-    const known = artifacts.get(id);
-    const parts = Array.isArray(artifact.parts) ? artifact.parts : [];
-    if (!known || update.append !== true) return void artifacts.set(id, { ...artifact, parts: [...parts] });
-    appendParts(known.parts as unknown[], parts);
+  const partsOf = (artifact: Json): unknown[] => (Array.isArray(artifact.parts) ? [...artifact.parts] : []);
+  const idOf = (artifact: Json) => String(artifact.artifactId ?? '');
+
+  function addArtifact(artifact: Json, append: boolean): void {
+    const known = append ? artifacts.get(idOf(artifact)) : undefined;
+    if (known) appendParts(known.parts, partsOf(artifact));
+    else artifacts.set(idOf(artifact), { ...artifact, parts: partsOf(artifact) });
+  }
+
+  function addResult(result: Json): void {
+    switch (result.kind) {
+      case 'message':
+        message = result;
+        return;
+      case 'task':
+        task = { ...result };
+        for (const artifact of Array.isArray(result.artifacts) ? result.artifacts : [])
+          if (isObject(artifact)) addArtifact(artifact, false);
+        return;
+      case 'status-update':
+        task = { ...(task ?? { kind: 'task', id: result.taskId, contextId: result.contextId }), status: result.status };
+        return;
+      case 'artifact-update':
+        task ??= { kind: 'task', id: result.taskId, contextId: result.contextId };
+        if (isObject(result.artifact)) addArtifact(result.artifact, result.append === true);
+    }
   }
 
   return {
     add(frame) {
-      const result = resultOf(frame);
-      if (!isObject(result)) return;
-      if (result.kind === 'message') message = result;
-      else if (result.kind === 'task') {
-        task = { ...result };
-        if (Array.isArray(result.artifacts))
-          for (const artifact of result.artifacts)
-            if (isObject(artifact)) artifacts.set(String(artifact.artifactId ?? ''), { ...artifact });
-      } else if (result.kind === 'status-update')
-        task = { ...(task ?? { kind: 'task', id: result.taskId, contextId: result.contextId }), status: result.status };
-      else if (result.kind === 'artifact-update') {
-        task ??= { kind: 'task', id: result.taskId, contextId: result.contextId };
-        addArtifact(result);
-      }
+      if (!isObject(frame)) return;
+      if (isObject(frame.error)) error = frame.error;
+      if (isObject(frame.result)) addResult(frame.result);
     },
-    result() {
-      if (message) return message;
-      return task ? { ...task, ...(artifacts.size > 0 ? { artifacts: [...artifacts.values()] } : {}) } : null;
+    reply(id) {
+      if (error) return { jsonrpc: '2.0', id, error };
+      const whole = task ? { ...task, ...(artifacts.size > 0 ? { artifacts: [...artifacts.values()] } : {}) } : null;
+      return { jsonrpc: '2.0', id, result: message ?? whole };
     },
   };
 }

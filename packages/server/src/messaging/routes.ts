@@ -9,10 +9,12 @@ import { isAdmin, type Principal } from '../platform/principal.ts';
 import type { Caller, ProxyOutcome } from './call.ts';
 import type { StreamSink } from './dispatch.ts';
 import type { QueueRow } from './lifecycle.ts';
+import { delegationIdOf, messageOf } from './normalize.ts';
 import type { A2aProxy } from './proxy.ts';
-import type { Queue } from './queue.ts';
+import type { QueueOutcomes } from './queue-outcomes.ts';
 import * as store from './store.ts';
-import { toV10Reply } from './versions/v1.ts';
+
+const STALE_BATCH = 200;
 
 /** The bearer is authoritative; an operator may name a workspace to act as (chapter 20 §1.2). */
 function callerOf(principal: Principal, request: FastifyRequest): Caller {
@@ -65,11 +67,16 @@ function sendBytes(reply: FastifyReply, status: number, body: Buffer): void {
   reply.raw.end(body);
 }
 
-function endStream(reply: FastifyReply, outcome: Extract<ProxyOutcome, { kind: 'streamed' }>): void {
-  if (outcome.broken)
-    reply.raw.write(
-      `data: ${JSON.stringify({ jsonrpc: '2.0', id: outcome.normalized.body.id ?? null, error: { code: -32000, message: 'stream interrupted' } })}\n\n`,
-    );
+type Streamed = Extract<ProxyOutcome, { kind: 'streamed' }>;
+
+const interrupted = ({ normalized }: Streamed) => ({
+  jsonrpc: '2.0',
+  id: normalized.body.id ?? null,
+  error: { code: -32000, message: 'stream interrupted' },
+});
+
+function endStream(reply: FastifyReply, outcome: Streamed): void {
+  if (outcome.broken) reply.raw.write(`data: ${JSON.stringify(interrupted(outcome))}\n\n`);
   reply.raw.end();
 }
 
@@ -78,22 +85,13 @@ function sendOutcome(reply: FastifyReply, outcome: ProxyOutcome, streaming: bool
     case 'answered':
       sendBytes(reply, outcome.status, outcome.body);
       return HANDLED;
-    case 'streamed': {
+    case 'streamed':
       if (streaming) endStream(reply, outcome);
       else {
-        const whole = {
-          jsonrpc: '2.0',
-          id: outcome.normalized.body.id ?? null,
-          ...(outcome.broken ? { error: { code: -32000, message: 'stream interrupted' } } : { result: outcome.result }),
-        };
-        sendBytes(
-          reply,
-          200,
-          Buffer.from(JSON.stringify(outcome.normalized.callerVersion === '1.0' ? toV10Reply(whole) : whole)),
-        );
+        const whole = outcome.broken ? interrupted(outcome) : outcome.translation.toCaller(outcome.reply);
+        sendBytes(reply, 200, Buffer.from(JSON.stringify(whole)));
       }
       return HANDLED;
-    }
     case 'queued':
       return answer(202, outcome.body);
     case 'inbox':
@@ -127,18 +125,12 @@ function toItem(row: QueueRow, responseBody: unknown) {
   };
 }
 
-function delegationIdOf(row: QueueRow): string | null {
-  const body = row.body as { params?: { message?: { metadata?: { delegation_id?: unknown } } } };
-  const id = body.params?.message?.metadata?.delegation_id;
-  return typeof id === 'string' ? id : null;
-}
-
 export function mountMessagingRoutes(
   app: FastifyInstance,
   authorize: Authorize,
-  deps: { db: Database; proxy: A2aProxy; queue: Queue },
+  deps: { db: Database; run: A2aProxy['run']; outcomes: QueueOutcomes },
 ): void {
-  const { db, proxy, queue } = deps;
+  const { db, run, outcomes } = deps;
 
   /** Every reason not to show it looks the same. */
   async function findVisible(workspaceId: string, queueId: string, principal: Principal): Promise<QueueRow> {
@@ -163,7 +155,7 @@ export function mountMessagingRoutes(
         const version = request.headers['a2a-version'];
         let streaming = false;
         const wantsStream = (request.headers.accept ?? '').includes('text/event-stream');
-        const outcome = await proxy.run({
+        const outcome = await run({
           targetId: params.id,
           body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
           caller: callerOf(principal, request),
@@ -185,7 +177,8 @@ export function mountMessagingRoutes(
       },
       getQueueItem: async ({ params, principal }) => {
         const row = await findVisible(params.id, params.queueId, principal);
-        const delegationId = row.status === 'completed' && row.caller_id ? delegationIdOf(row) : null;
+        const message = messageOf(row.body as Record<string, unknown>);
+        const delegationId = row.status === 'completed' && row.caller_id ? delegationIdOf(message) : null;
         return toItem(
           row,
           delegationId && row.caller_id
@@ -196,9 +189,15 @@ export function mountMessagingRoutes(
       dropStaleQueueItems: async ({ query }) => {
         let dropped = 0;
         for (;;) {
-          const ids = await store.listStale(db.kysely, query.max_age_minutes, query.workspace_id ?? null, 500);
-          if (ids.length === 0) break;
-          dropped += await queue.drop(ids, `dropped: older than ${query.max_age_minutes} minutes`);
+          const stale = await store.listStale(
+            db.kysely,
+            query.max_age_minutes,
+            query.workspace_id ?? null,
+            STALE_BATCH,
+          );
+          if (stale.length === 0) break;
+          const reason = `dropped: older than ${query.max_age_minutes} minutes`;
+          dropped += await outcomes.drop(stale, reason, { keepEarlierError: true });
         }
         return { dropped };
       },

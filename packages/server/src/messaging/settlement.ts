@@ -4,39 +4,25 @@ import { createHash } from 'node:crypto';
 import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import type { WorkspaceFacts, Workspaces } from '../workspaces/index.ts';
-import { type Attempt, type Caller, type Liveness, type ProxyOutcome, RETRY_SECONDS } from './call.ts';
+import { type Attempt, type Liveness, type ProxyOutcome, RETRY_SECONDS } from './call.ts';
 import type { CallLog } from './call-log.ts';
 import type { DispatchResult } from './dispatch.ts';
-import type { Json, Normalized } from './normalize.ts';
+import type { Json } from './json.ts';
 import { deadOrigin, describeAgentError } from './outcome.ts';
 import { parseReply, readBusy, type StreamFold } from './reply.ts';
-import { toV10Reply } from './versions/v1.ts';
+import { translateBody } from './versions/translation.ts';
 
 const BUSY_RETRY_SECONDS = 30;
-
-export interface EnqueueInput {
-  target: WorkspaceFacts;
-  caller: Caller;
-  normalized: Normalized;
-  bodyHash: Buffer;
-}
-
-export interface SettleInput {
-  target: WorkspaceFacts;
-  caller: Caller;
-  normalized: Normalized;
-  status: number;
-  reply: unknown;
-}
 
 export interface SettlementDeps {
   workspaces: Workspaces;
   liveness: Liveness;
   callLog: CallLog;
   log: Logger;
-  enqueue(input: EnqueueInput): Promise<{ id: string; depth: number }>;
-  /** Off the hot path: usage, last outbound, inbox delegation answers. */
-  settle(input: SettleInput): void;
+  /** Stores the message for later. */
+  enqueue(attempt: Attempt, bodyHash: Buffer): Promise<{ id: string; depth: number }>;
+  /** The message was taken: answered, streamed or queued. Never rejects; what must be stored with that is, when it resolves. */
+  noteTaken(attempt: Attempt, reply: unknown): Promise<void>;
 }
 
 /** What makes two messages the same: the message and its parameters, without the envelope's own id. */
@@ -60,11 +46,14 @@ const busyError = (nativeSession: boolean) =>
     { headers: { 'retry-after': String(BUSY_RETRY_SECONDS) } },
   );
 
-export function createSettlement({ workspaces, liveness, callLog, log, enqueue, settle }: SettlementDeps) {
+export function createSettlement({ workspaces, liveness, callLog, log, enqueue, noteTaken }: SettlementDeps) {
   /** The agent is gone: said once, and started again. @returns false when it lives or nobody can tell. */
   async function settleDead(target: WorkspaceFacts): Promise<boolean> {
     if (target.runtime === 'external' || !liveness.hasBackend()) return false;
-    const { running, error } = await liveness.check(target.id);
+    const { running, error } = await liveness
+      .check(target.id)
+      .catch((cause: Error) => ({ running: true, error: cause }));
+    if (error) log.warn({ err: error, workspace_id: target.id }, 'the backend could not say whether an agent runs');
     if (running || error) return false;
     await workspaces.transition('go_offline', target.id, { patch: { current_task: '', active_tasks: 0 } });
     workspaces.forget(target.id);
@@ -77,18 +66,15 @@ export function createSettlement({ workspaces, liveness, callLog, log, enqueue, 
     return { kind: 'failed', error, normalized: attempt.normalized };
   }
 
-  async function settleBusy(attempt: Attempt, nativeSession: boolean): Promise<ProxyOutcome> {
+  async function settleBusy(attempt: Attempt, saysNativeSession: boolean): Promise<ProxyOutcome> {
     const { call, target, normalized } = attempt;
+    const nativeSession = saysNativeSession || target.capabilities.session === true;
+    if (!call.enqueueOnBusy) return { kind: 'busy', error: busyError(nativeSession), normalized };
     // A native session buffers by itself: a second buffer in front of it would deliver twice.
-    if (nativeSession || target.capabilities.session === true) return fail(attempt, busyError(true));
-    if (!call.enqueueOnBusy) return { kind: 'busy', error: busyError(false), normalized };
+    if (nativeSession) return fail(attempt, busyError(true));
     try {
-      const { id, depth } = await enqueue({
-        target,
-        caller: call.caller,
-        normalized,
-        bodyHash: hashBody(normalized.body),
-      });
+      const { id, depth } = await enqueue(attempt, hashBody(normalized.body));
+      await noteTaken(attempt, null);
       return {
         kind: 'queued',
         body: {
@@ -106,18 +92,12 @@ export function createSettlement({ workspaces, liveness, callLog, log, enqueue, 
   }
 
   async function settleReply(attempt: Attempt, status: number, body: Buffer): Promise<ProxyOutcome> {
-    const { call, target, normalized } = attempt;
-    const reply = parseReply(body);
+    const { normalized, target, translation } = attempt;
+    const reply = translation.fromTarget(parseReply(body));
     if (status >= 200 && status < 300) {
       callLog.later(attempt, 'ok', reply, null);
-      settle({ target, caller: call.caller, normalized, status, reply });
-      const convert = normalized.callerVersion === '1.0';
-      return {
-        kind: 'answered',
-        status,
-        body: convert ? Buffer.from(JSON.stringify(toV10Reply(reply))) : body,
-        normalized,
-      };
+      await noteTaken(attempt, reply);
+      return { kind: 'answered', status, body: translateBody(translation, body, reply), reply, normalized };
     }
     const { busy, nativeSession } = readBusy(reply);
     if (status === 503 && busy) return await settleBusy(attempt, nativeSession);
@@ -125,12 +105,12 @@ export function createSettlement({ workspaces, liveness, callLog, log, enqueue, 
     return fail(attempt, describeAgentError(status, reply), reply);
   }
 
-  function settleStream(attempt: Attempt, status: number, broken: boolean, fold: StreamFold): ProxyOutcome {
-    const { call, target, normalized } = attempt;
-    const reply = { jsonrpc: '2.0', id: normalized.body.id, result: fold.result() };
+  async function settleStream(attempt: Attempt, broken: boolean, fold: StreamFold): Promise<ProxyOutcome> {
+    const { normalized, translation } = attempt;
+    const reply = fold.reply(normalized.body.id ?? null);
     callLog.later(attempt, broken ? 'error' : 'ok', reply, broken ? 'stream interrupted' : null);
-    settle({ target, caller: call.caller, normalized, status, reply });
-    return { kind: 'streamed', result: fold.result(), broken, normalized };
+    await noteTaken(attempt, reply);
+    return { kind: 'streamed', reply, broken, normalized, translation };
   }
 
   function settleUnreadable(attempt: Attempt, status: number): ProxyOutcome {
@@ -153,7 +133,7 @@ export function createSettlement({ workspaces, liveness, callLog, log, enqueue, 
         case 'reply':
           return await settleReply(attempt, result.status, result.body);
         case 'streamed':
-          return settleStream(attempt, result.status, result.broken, fold);
+          return await settleStream(attempt, result.broken, fold);
         case 'too_large':
           return fail(
             attempt,

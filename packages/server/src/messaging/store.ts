@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { type Kysely, sql, type Transaction } from 'kysely';
-import type { Tables } from '../platform/db/index.ts';
+import { type Tables, toJsonText, toPlainText } from '../platform/db/index.ts';
 import type { WorkspaceFacts } from '../workspaces/index.ts';
 import type { QueueRow } from './lifecycle.ts';
 
@@ -10,6 +10,8 @@ export type Executor = Kysely<Tables> | Transaction<Tables>;
 
 export const LEASE_SECONDS = 60;
 const OVERLOOKED_SECONDS = 30;
+/** Beyond what a timestamp can carry a message simply never expires; ten years are as good. */
+const MOST_EXPIRY_SECONDS = 315_360_000;
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 export interface NewQueueItem {
@@ -20,18 +22,19 @@ export interface NewQueueItem {
   bodyHash: Buffer;
   method: string;
   messageId: string | null;
-  callerVersion: string;
   /** Seconds until it is worthless; null = never. */
   expiresInSeconds: number | null;
 }
 
 /** Stores the message, or finds the same one that still waits. One statement: the depth counts it too. */
 export async function enqueue(db: Executor, item: NewQueueItem): Promise<{ id: string; depth: number }> {
+  const messageId = item.messageId === null ? null : toPlainText(item.messageId);
+  const expiresIn = item.expiresInSeconds === null ? null : Math.min(item.expiresInSeconds, MOST_EXPIRY_SECONDS);
   const result = await sql<{ id: string; depth: number }>`
     with stored as (
-      insert into a2a_queue (workspace_id, caller_id, origin, body, body_hash, method, idempotency_key, caller_version, expires_at)
-      values (${item.workspaceId}, ${item.callerId}, ${item.origin}, ${JSON.stringify(item.body)}::jsonb, ${item.bodyHash}, ${item.method}, ${item.messageId}, ${item.callerVersion},
-        ${item.expiresInSeconds === null ? null : sql`now() + make_interval(secs => ${item.expiresInSeconds})`})
+      insert into a2a_queue (workspace_id, caller_id, origin, body, body_hash, method, idempotency_key, expires_at)
+      values (${item.workspaceId}, ${item.callerId}, ${item.origin}, ${toJsonText(item.body)}::jsonb, ${item.bodyHash}, ${toPlainText(item.method)}, ${messageId},
+        ${expiresIn === null ? null : sql`now() + make_interval(secs => ${expiresIn})`})
       on conflict (workspace_id, idempotency_key, coalesce(caller_id, ${sql.raw(`'${NOBODY}'`)}::uuid), coalesce(origin, ''), coalesce(body_hash, ''::bytea))
         where status in ('queued', 'dispatched') and idempotency_key is not null do nothing
       returning id
@@ -39,7 +42,7 @@ export async function enqueue(db: Executor, item: NewQueueItem): Promise<{ id: s
       select id from stored
       union all
       select id from a2a_queue
-      where not exists (select 1 from stored) and workspace_id = ${item.workspaceId} and idempotency_key = ${item.messageId} and status in ('queued', 'dispatched')
+      where not exists (select 1 from stored) and workspace_id = ${item.workspaceId} and idempotency_key = ${messageId} and status in ('queued', 'dispatched')
         and caller_id is not distinct from ${item.callerId}::uuid and origin is not distinct from ${item.origin}::text and body_hash = ${item.bodyHash}
       limit 1
     )
@@ -81,16 +84,27 @@ export async function findAddress(db: Executor, id: string): Promise<WorkspaceFa
   };
 }
 
-/** Of these workspaces, those with a message that may be delivered now. */
+/** Why a queue is looked at: its target has room for one more, or time has passed. */
+export type Occasion = 'room' | 'due';
+
+/**
+ * Messages that may be delivered: not put off any more, or tried before the target last came up. One that only met a busy target
+ * (`dispatched_at` is null then) need not wait once the target has room.
+ */
+function deliverable(occasion: Occasion) {
+  const room = occasion === 'room' ? sql`or q.dispatched_at is null` : sql``;
+  return sql`(q.next_attempt_at is null or q.next_attempt_at <= now() or q.dispatched_at < w.status_changed_at ${room})
+    and (q.expires_at is null or q.expires_at > now())`;
+}
+
+/** Of these workspaces, those with a message that may be delivered. */
 export async function listWaiting(db: Executor, workspaceIds: string[]): Promise<string[]> {
-  const result = await sql<{ workspace_id: string }>`
-    select w.id as workspace_id from unnest(${workspaceIds}::uuid[]) w (id)
-    where exists (
-      select 1 from a2a_queue q where q.workspace_id = w.id and q.status = 'queued'
-        and (q.next_attempt_at is null or q.next_attempt_at <= now()) and (q.expires_at is null or q.expires_at > now())
-    )
+  const result = await sql<{ id: string }>`
+    select w.id from workspaces w
+    where w.id = any(${workspaceIds}::uuid[])
+      and exists (select 1 from a2a_queue q where q.workspace_id = w.id and q.status = 'queued' and ${deliverable('room')})
   `.execute(db);
-  return result.rows.map((row) => row.workspace_id);
+  return result.rows.map((row) => row.id);
 }
 
 /**
@@ -98,20 +112,27 @@ export async function listWaiting(db: Executor, workspaceIds: string[]): Promise
  * meet a target that is still busy, and be put off.
  */
 export async function listOverlooked(db: Executor, limit: number): Promise<string[]> {
-  const result = await sql<{ workspace_id: string }>`
-    select distinct q.workspace_id from a2a_queue q join workspaces w on w.id = q.workspace_id
-    where q.status = 'queued' and coalesce(q.next_attempt_at, q.enqueued_at + make_interval(secs => ${OVERLOOKED_SECONDS})) <= now()
-      and w.status in ('online', 'degraded') and w.active_tasks < w.max_concurrent_tasks
+  const result = await sql<{ id: string }>`
+    select w.id from workspaces w
+    where w.status in ('online', 'degraded') and w.active_tasks < w.max_concurrent_tasks
+      and exists (
+        select 1 from a2a_queue q where q.workspace_id = w.id and q.status = 'queued' and ${deliverable('due')}
+          and q.enqueued_at < now() - make_interval(secs => ${OVERLOOKED_SECONDS})
+      )
     limit ${limit}
   `.execute(db);
-  return result.rows.map((row) => row.workspace_id);
+  return result.rows.map((row) => row.id);
 }
 
 /**
  * The next message this target has room for, locked for the transaction; others skip it. What was handed over but is not yet in a
  * beat takes room too: the reported count does not know of it.
  */
-export async function lockClaimable(trx: Transaction<Tables>, workspaceId: string): Promise<string | null> {
+export async function lockClaimable(
+  trx: Transaction<Tables>,
+  workspaceId: string,
+  occasion: Occasion,
+): Promise<string | null> {
   const result = await sql<{ id: string }>`
     select q.id from a2a_queue q
     join workspaces w on w.id = q.workspace_id
@@ -119,9 +140,8 @@ export async function lockClaimable(trx: Transaction<Tables>, workspaceId: strin
       select count(*) as open, count(*) filter (where d.injected_at is null) as unseen
       from a2a_queue d where d.workspace_id = q.workspace_id and d.status = 'dispatched' and d.lease_until > now()
     ) handed
-    where q.workspace_id = ${workspaceId} and q.status = 'queued'
+    where q.workspace_id = ${workspaceId} and q.status = 'queued' and ${deliverable(occasion)}
       and w.active_tasks + handed.unseen < w.max_concurrent_tasks and handed.open < w.max_concurrent_tasks
-      and (q.next_attempt_at is null or q.next_attempt_at <= now()) and (q.expires_at is null or q.expires_at > now())
     order by q.priority desc, q.enqueued_at for update of q skip locked limit 1
   `.execute(trx);
   return result.rows[0]?.id ?? null;
@@ -145,23 +165,24 @@ export async function renewLeases(db: Executor, tokens: string[]): Promise<numbe
   return result.rows.length;
 }
 
-export async function listExpired(db: Executor, limit: number): Promise<string[]> {
-  const result = await sql<{
-    id: string;
-  }>`select id from a2a_queue where status = 'queued' and expires_at is not null and expires_at <= now() order by expires_at limit ${limit}`.execute(
-    db,
-  );
-  return result.rows.map((row) => row.id);
+export interface ItemKey {
+  id: string;
+  workspace_id: string;
 }
 
-/** Messages of a process that died, with how often they were tried. */
-export async function listAbandoned(db: Executor, limit: number): Promise<{ id: string; attempts: number }[]> {
-  const result = await sql<{
-    id: string;
-    attempts: number;
-  }>`select id, attempts from a2a_queue where status = 'dispatched' and lease_until < now() order by lease_until limit ${limit}`.execute(
-    db,
-  );
+export async function listExpired(db: Executor, limit: number): Promise<ItemKey[]> {
+  const result = await sql<ItemKey>`
+    select id, workspace_id from a2a_queue where status = 'queued' and expires_at is not null and expires_at <= now()
+    order by expires_at limit ${limit}
+  `.execute(db);
+  return result.rows;
+}
+
+/** Messages of a process that died. */
+export async function listAbandoned(db: Executor, limit: number): Promise<QueueRow[]> {
+  const result = await sql<QueueRow>`
+    select * from a2a_queue where status = 'dispatched' and lease_until < now() order by lease_until limit ${limit}
+  `.execute(db);
   return result.rows;
 }
 
@@ -170,12 +191,24 @@ export async function listStale(
   minutes: number,
   workspaceId: string | null,
   limit: number,
-): Promise<string[]> {
-  const result = await sql<{ id: string }>`
-    select id from a2a_queue where status = 'queued' and enqueued_at < now() - make_interval(mins => ${minutes})
-      and (${workspaceId}::uuid is null or workspace_id = ${workspaceId}::uuid) order by enqueued_at limit ${limit}
+): Promise<ItemKey[]> {
+  const only = workspaceId === null ? sql`` : sql`and workspace_id = ${workspaceId}`;
+  const result = await sql<ItemKey>`
+    select id, workspace_id from a2a_queue where status = 'queued' and enqueued_at < now() - make_interval(mins => ${minutes}) ${only}
+    order by enqueued_at limit ${limit}
   `.execute(db);
-  return result.rows.map((row) => row.id);
+  return result.rows;
+}
+
+/** Forgets what ended long ago; its history stands in the activity log. */
+export async function deleteFinished(db: Executor, days: number, limit: number): Promise<number> {
+  const result = await sql`
+    delete from a2a_queue where id in (
+      select id from a2a_queue where status in ('completed', 'failed', 'dropped') and completed_at < now() - make_interval(days => ${days})
+      order by completed_at limit ${limit}
+    ) returning id
+  `.execute(db);
+  return result.rows.length;
 }
 
 export async function listActiveOf(db: Executor, workspaceIds: string[], limit: number): Promise<string[]> {
@@ -212,25 +245,26 @@ export async function markInjected(
 export async function findDelegationReply(db: Executor, callerId: string, delegationId: string): Promise<unknown> {
   const result = await sql<{ response_body: unknown }>`
     select response_body from activity_logs
-    where workspace_id = ${callerId} and activity_type = 'delegation' and method = 'delegate_result' and response_body ->> 'delegation_id' = ${delegationId} and status = 'completed'
+    where workspace_id = ${callerId} and message_id = ${delegationId} and activity_type = 'delegation' and method = 'delegate_result' and status = 'completed'
     order by seq desc limit 1
   `.execute(db);
   return result.rows[0]?.response_body;
 }
 
+/** How a message that carried a delegation ended; `error` is null when it was answered. */
 export interface FinishedMessage {
   delegationId: string;
-  status: 'completed' | 'failed' | 'dropped';
   text: string;
   error: string | null;
 }
 
-/** Delegations' messages carry the delegation's id as their own. */
+/** A delegation's message carries the delegation's id as its own. One that went into an inbox is not answered by that. */
 export async function findFinished(db: Executor, delegationIds: string[]): Promise<FinishedMessage[]> {
   const result = await sql<FinishedMessage>`
-    select distinct on (q.idempotency_key) q.idempotency_key as "delegationId", q.status, coalesce(q.response_body ->> 'text', '') as text, q.last_error as error
+    select distinct on (q.idempotency_key) q.idempotency_key as "delegationId", coalesce(q.response_body ->> 'text', '') as text,
+      coalesce(q.response_body ->> 'error', case when q.status <> 'completed' then coalesce(q.last_error, q.status) end) as error
     from a2a_queue q join delegations d on d.delegation_id = q.idempotency_key and d.callee_id = q.workspace_id and d.caller_id = q.caller_id
-    where d.delegation_id = any(${delegationIds}::text[]) and q.status in ('completed', 'failed', 'dropped')
+    where q.idempotency_key = any(${delegationIds}::text[]) and (q.status in ('failed', 'dropped') or q.answered_at is not null)
     order by q.idempotency_key, q.completed_at desc
   `.execute(db);
   return result.rows;

@@ -1,9 +1,10 @@
-// An event stream on its way through: every byte goes to the reader as it came (or converted to the reader's version), while a
+// An event stream on its way through: every byte goes to the reader as it came (or translated to the reader's version), while a
 // copy is folded into the terminal result for the log.
 
 import type { StreamSink } from './dispatch.ts';
+import { parseJson } from './json.ts';
 import type { StreamFold } from './reply.ts';
-import { toV10Reply } from './versions/v1.ts';
+import type { Translation } from './versions/translation.ts';
 
 /** The copy stops growing here; the reader still gets everything (chapter 20 §1.10). */
 const MOST_COPIED_BYTES = 10 * 1024 * 1024;
@@ -14,35 +15,31 @@ export interface StreamTee extends StreamSink {
   end(): void;
 }
 
-/** The JSON of a frame's data lines; null for comments and for what is not JSON. */
+/** The JSON of a frame's data lines; undefined for comments and for what is not JSON. */
 function readFrame(frame: string): unknown {
   const data = frame
     .split(/\r?\n/)
     .filter((line) => line.startsWith('data:'))
     .map((line) => line.slice(5).trimStart())
     .join('\n');
-  if (data === '') return null;
-  try {
-    return JSON.parse(data);
-  } catch {
-    return null;
-  }
+  return data === '' ? undefined : parseJson(data);
 }
 
-export function createStreamTee(sink: StreamSink, fold: StreamFold, convertToV10: boolean): StreamTee {
+export function createStreamTee(sink: StreamSink, fold: StreamFold, translation: Translation): StreamTee {
   const decoder = new TextDecoder();
   let pending = '';
   let copied = 0;
 
+  /** @returns the frames in the canonical version. */
   function take(frames: string[]): unknown[] {
-    const parsed = frames.map(readFrame);
-    for (const frame of parsed) if (frame !== null && copied <= MOST_COPIED_BYTES) fold.add(frame);
-    return parsed;
+    const canonical = frames.map((frame) => translation.fromTarget(readFrame(frame)));
+    for (const frame of canonical) if (copied <= MOST_COPIED_BYTES) fold.add(frame);
+    return canonical;
   }
 
-  function convert(frames: string[]): Buffer {
+  function translate(frames: string[]): Buffer {
     const text = take(frames).map((frame, index) =>
-      frame === null ? `${frames[index]}\n\n` : `data: ${JSON.stringify(toV10Reply(frame))}\n\n`,
+      frame === undefined ? `${frames[index]}\n\n` : `data: ${JSON.stringify(translation.toCaller(frame))}\n\n`,
     );
     return Buffer.from(text.join(''));
   }
@@ -51,27 +48,27 @@ export function createStreamTee(sink: StreamSink, fold: StreamFold, convertToV10
     write(chunk) {
       copied += chunk.length;
       // Beyond the cap nothing is copied any more, so a stream without an end costs no memory.
-      if (!convertToV10 && copied > MOST_COPIED_BYTES) {
+      if (translation.isIdentity && copied > MOST_COPIED_BYTES) {
         pending = '';
         return sink.write(chunk);
       }
       const frames = (pending + decoder.decode(chunk, { stream: true })).split(FRAME_END);
       pending = frames.pop() ?? '';
-      if (convertToV10) {
-        // A frame that never ends is not one that can be converted.
-        if (pending.length > MOST_COPIED_BYTES) pending = '';
-        return frames.length === 0 || sink.write(convert(frames));
+      if (translation.isIdentity) {
+        take(frames);
+        return sink.write(chunk);
       }
-      take(frames);
-      return sink.write(chunk);
+      // A frame that never ends is not one that can be translated.
+      if (pending.length > MOST_COPIED_BYTES) pending = '';
+      return frames.length === 0 || sink.write(translate(frames));
     },
     onDrain: (resume) => sink.onDrain(resume),
     end() {
       const rest = pending.trim() === '' ? [] : [pending];
       pending = '';
       if (rest.length === 0) return;
-      if (convertToV10) sink.write(convert(rest));
-      else take(rest);
+      if (translation.isIdentity) take(rest);
+      else sink.write(translate(rest));
     },
   };
 }

@@ -1,9 +1,17 @@
 import { startPlatform, type TestPlatform } from '@molecule/testkit';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
+/** Each test sets its own limits, so each has its platform; the database is one. */
+let base: TestPlatform;
 const running: TestPlatform[] = [];
+beforeAll(async () => {
+  base = await startPlatform();
+});
+afterAll(async () => {
+  await base?.stop();
+});
 async function start(env: Record<string, string> = {}): Promise<TestPlatform> {
-  const platform = await startPlatform({ env });
+  const platform = await startPlatform({ env, db: base.db, dataDir: base.dataDir });
   running.push(platform);
   return platform;
 }

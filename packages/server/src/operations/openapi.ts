@@ -81,7 +81,7 @@ export function renderOpenApi(version: string): Record<string, unknown> {
         ...(route.body
           ? {
               requestBody: {
-                required: true,
+                required: !route.body.safeParse(undefined).success,
                 content: { 'application/json': { schema: toJsonSchema(route.body, 'input') } },
               },
             }

@@ -1,12 +1,12 @@
 // Importing an organisation template (chapter 30 §2.5): what exists is left alone, what is missing is created, parents first.
 
 import { randomUUID } from 'node:crypto';
-import { layoutGrid } from '@molecule/contract';
+import { GRID, layoutGrid } from '@molecule/contract';
 import { acquireLease, type Database, type Lease } from '../platform/db/index.ts';
 import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
-import type { Provisioning } from '../provisioning/index.ts';
-import { defaultModel, type Secrets } from '../secrets/index.ts';
+import { logProvisionEvent, type Provisioning } from '../provisioning/index.ts';
+import type { Secrets } from '../secrets/index.ts';
 import { RUNTIME_CHOICE, type Workspaces } from '../workspaces/index.ts';
 import { assembleFiles, readNodeSecrets } from './node-config.ts';
 import { type OrgTemplate, type TemplateNode, toGrid } from './template.ts';
@@ -28,6 +28,8 @@ export interface ImportEntry {
   channels_skipped?: { workspace: string; type: string; reason: string }[];
   plugins_skipped?: string[];
   schedules_skipped?: string[];
+  /** How many. */
+  memories_skipped?: number;
 }
 
 export interface ImportResult {
@@ -58,6 +60,13 @@ interface Point {
   y: number;
 }
 
+/** The defaults' and the node's, in order; an own entry `!name` or `-name` takes one away. */
+function choosePlugins(defaults: readonly string[] = [], own: readonly string[] = []): string[] {
+  const removed = new Set(own.filter((name) => /^[!-]/.test(name)).map((name) => name.slice(1)));
+  const wanted = [...defaults, ...own].filter((name) => !/^[!-]/.test(name) && !removed.has(name));
+  return [...new Set(wanted)];
+}
+
 const pause = (milliseconds: number) =>
   new Promise<void>((done) => AbortSignal.timeout(milliseconds).addEventListener('abort', () => done()));
 
@@ -80,19 +89,20 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
 
   /** Said in the result and in the log: a template may ask for more than this version builds. */
   function listSkippedParts(template: OrgTemplate, node: TemplateNode): Partial<ImportEntry> {
-    const plugins = [...(template.defaults.plugins ?? []), ...(node.plugins ?? [])].filter(
-      (name) => !/^[!-]/.test(name),
-    );
+    const plugins = choosePlugins(template.defaults.plugins, node.plugins);
     const channels = (node.channels ?? []).map(({ type }) => ({
       workspace: node.name,
       type: type ?? '',
       reason: 'channels are not part of this version',
     }));
     const schedules = (node.schedules ?? []).map(({ name }) => name ?? '');
+    const global = node === template.workspaces[0] ? (template.global_memories ?? []) : [];
+    const memories = [...(node.initial_memories ?? template.defaults.initial_memories ?? []), ...global];
     const skipped = {
-      ...(plugins.length > 0 ? { plugins_skipped: [...new Set(plugins)] } : {}),
+      ...(plugins.length > 0 ? { plugins_skipped: plugins } : {}),
       ...(channels.length > 0 ? { channels_skipped: channels } : {}),
       ...(schedules.length > 0 ? { schedules_skipped: schedules } : {}),
+      ...(memories.length > 0 ? { memories_skipped: memories.length } : {}),
     };
     if (Object.keys(skipped).length > 0)
       log.warn(
@@ -107,15 +117,19 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
     node: TemplateNode,
     parentId: string | null,
     point: Point,
-  ): Promise<ImportEntry> {
+  ): Promise<{ entry: ImportEntry; point: Point }> {
     const { template, folder } = journey;
     const { defaults } = template;
     const existing = await workspaces.findByParentAndName(db.kysely, parentId, node.name);
     if (existing) {
-      log.info(
-        `evt: provision.skip_existing ${JSON.stringify({ existing_id: existing.id, parent_id: parentId, name: node.name })}`,
-      );
-      return { id: existing.id, name: node.name, tier: existing.tier, skipped: true };
+      logProvisionEvent(log, 'provision.skip_existing', {
+        existing_id: existing.id,
+        parent_id: parentId,
+        name: node.name,
+      });
+      // What is missing below it goes where it stands now, not where the template once put it.
+      const { id, tier, x, y } = existing;
+      return { entry: { id, name: node.name, tier, skipped: true }, point: { x, y } };
     }
     const wanted = node.external ? 'external' : (node.runtime ?? defaults.runtime ?? DEFAULT_RUNTIME);
     const runtime = wanted === RUNTIME_CHOICE ? journey.chosen : wanted;
@@ -126,7 +140,7 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
       ? {}
       : assembleFiles(
           node,
-          { runtime, model: model ?? defaultModel(runtime), tier },
+          { runtime, model, tier },
           { template, folder, readTemplateFiles: provisioning.readTemplateFiles, log },
         );
     const values = { ...readNodeSecrets(node, folder, log), ...(model ? { MODEL_PROVIDER: model } : {}) };
@@ -137,7 +151,7 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
         tier,
         runtime,
         parentId,
-        url: node.url ?? null,
+        url: external ? (node.url ?? null) : null,
         maxConcurrentTasks: Math.max(1, node.max_concurrent_tasks ?? 1),
         hibernationIdleMinutes: node.hibernation_idle_minutes ?? null,
         workspaceDir: node.workspace_dir ?? null,
@@ -157,27 +171,37 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
       return created;
     });
     if (!external) provisioning.provision(row.id);
-    return { id: row.id, name: row.name, tier, ...listSkippedParts(template, node) };
+    return { entry: { id: row.id, name: row.name, tier, ...listSkippedParts(template, node) }, point };
   }
 
-  /** Depth first, parents before children, missing descendants under parents that exist. */
-  async function visit(journey: Journey, node: TemplateNode, parentId: string | null, point: Point): Promise<void> {
+  /** Depth first, parents before children, missing descendants under parents that exist. @returns where the node stands. */
+  async function visit(journey: Journey, node: TemplateNode, parentId: string | null, wanted: Point): Promise<Point> {
     if (!(await journey.lease.renew())) throw new PlatformError('conflict', 'another import took over; repeat');
-    const entry = await createNode(journey, node, parentId, point);
+    const { entry, point } = await createNode(journey, node, parentId, wanted);
     journey.entries.push(entry);
     const { slots } = layoutGrid(toGrid(node));
     for (const [index, child] of node.children.entries()) {
       const slot = slots[index] ?? { x: 0, y: 0 };
       await visit(journey, child, entry.id, { x: point.x + slot.x, y: point.y + slot.y });
     }
+    return point;
+  }
+
+  /** Right of everything that stands on the canvas. */
+  async function findFreePlace(): Promise<Point> {
+    const rows = await workspaces.service.list();
+    if (rows.length === 0) return FIRST_ROOT;
+    const right = Math.max(...rows.map((row) => row.x)) + GRID.leafWidth + 2 * GRID.padding;
+    return { x: right + ROOT_GAP, y: FIRST_ROOT.y };
   }
 
   async function walk(journey: Journey): Promise<void> {
-    let next = FIRST_ROOT;
+    let free: Point | null = null;
     for (const root of journey.template.workspaces) {
-      const point = root.canvas ?? next;
-      await visit(journey, root, null, point);
-      next = { x: point.x + layoutGrid(toGrid(root)).width + ROOT_GAP, y: FIRST_ROOT.y };
+      const wanted: Point = root.canvas ?? free ?? (await findFreePlace());
+      const point = await visit(journey, root, null, wanted);
+      const { width } = layoutGrid(toGrid(root));
+      free = { x: Math.max(wanted.x, point.x + width + ROOT_GAP), y: FIRST_ROOT.y };
     }
   }
 

@@ -1,31 +1,34 @@
 // Organisations: the tree, who may talk to whom (hierarchy.ts), templates and their import (chapter 30 §2).
 
 import { existsSync } from 'node:fs';
-import { type EnvRequirement, orgRoutes } from '@molecule/contract';
+import { join } from 'node:path';
+import { orgRoutes } from '@molecule/contract';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config.ts';
-import type { Events } from '../events/index.ts';
 import type { Database } from '../platform/db/index.ts';
 import { invalid, notFound, PlatformError } from '../platform/errors.ts';
 import { type Authorize, answer, mount } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
 import { type Provisioning, resolveInside } from '../provisioning/index.ts';
 import type { Secrets } from '../secrets/index.ts';
-import { assertKnownRuntime, RUNTIME_CHOICE, type Workspaces } from '../workspaces/index.ts';
+import type { WorkspaceRow, Workspaces } from '../workspaces/index.ts';
 import { createImporter } from './import.ts';
+import { assembleFiles } from './node-config.ts';
+import { preflightImport } from './preflight.ts';
 import {
   collectEnv,
-  countNodes,
   findOrgFile,
   listTemplates,
   loadTemplate,
   type OrgTemplate,
   parseTemplate,
-  type TemplateNode,
+  walkNodes,
 } from './template.ts';
 import { assertNoIncludes, TemplateError } from './yaml-include.ts';
 
 export interface Org {
+  /** What the first template with a workspace of that name gives it; null when there is none. */
+  findOrgFiles(row: WorkspaceRow): Record<string, string> | null;
   mount(app: FastifyInstance, authorize: Authorize): void;
 }
 
@@ -35,13 +38,12 @@ export interface OrgDeps {
   workspaces: Workspaces;
   secrets: Secrets;
   provisioning: Provisioning;
-  events: Events;
+  /** @returns null when an external agent's address may be called, else why not. */
+  judgeUrl(url: string): Promise<string | null>;
   log: Logger;
 }
 
-const membersOf = (entry: EnvRequirement) => (typeof entry === 'string' ? [entry] : entry.any_of);
-
-export function createOrg({ db, config, workspaces, secrets, provisioning, log }: OrgDeps): Org {
+export function createOrg({ db, config, workspaces, secrets, provisioning, judgeUrl, log }: OrgDeps): Org {
   const importer = createImporter({ db, workspaces, secrets, provisioning, log });
 
   function readTemplate(body: { dir?: string | undefined; template?: Record<string, unknown> | undefined }): {
@@ -68,36 +70,19 @@ export function createOrg({ db, config, workspaces, secrets, provisioning, log }
     }
   }
 
-  /** Before anything is written (ruling R8). */
-  function assertRuntimes(template: OrgTemplate): void {
-    const visit = (node: TemplateNode): void => {
-      const runtime = node.external ? 'external' : (node.runtime ?? template.defaults.runtime);
-      if (runtime && runtime !== RUNTIME_CHOICE) assertKnownRuntime(runtime);
-      node.children.forEach(visit);
-    };
-    template.workspaces.forEach(visit);
-  }
-
-  /** Every required entry needs a global secret with a value. There is no way around it. */
-  async function assertEnv(template: OrgTemplate): Promise<void> {
-    const { required } = collectEnv(template, log);
-    if (required.length === 0) return;
-    const present = new Set(await secrets.globalKeys());
-    const missing = required.filter((entry) => !membersOf(entry).some((name) => present.has(name)));
-    if (missing.length === 0) return;
-    throw new PlatformError(
-      'missing_env',
-      `required secrets are not set: ${missing.map((entry) => membersOf(entry).join(' or ')).join(', ')}`,
-      {
-        missing_env: missing,
-        required_env: required,
-        template: template.name,
-        suggestion: 'save them with POST /settings/secrets, then import again',
-      },
-    );
+  function findOrgFiles(row: WorkspaceRow): Record<string, string> | null {
+    for (const { dir, template } of listTemplates(config.orgTemplatesDir, log)) {
+      const node = [...walkNodes(template.workspaces)].find((one) => one.name === row.name && !one.external);
+      if (!node) continue;
+      const facts = { runtime: row.runtime, model: node.model ?? template.defaults.model, tier: row.tier };
+      const folder = join(config.orgTemplatesDir, dir);
+      return assembleFiles(node, facts, { template, folder, readTemplateFiles: provisioning.readTemplateFiles, log });
+    }
+    return null;
   }
 
   return {
+    findOrgFiles,
     mount: (app, authorize) =>
       mount(
         app,
@@ -110,15 +95,14 @@ export function createOrg({ db, config, workspaces, secrets, provisioning, log }
                 dir,
                 name: template.name,
                 description: template.description,
-                workspaces: countNodes(template.workspaces),
+                workspaces: [...walkNodes(template.workspaces)].length,
                 required_env: required,
                 recommended_env: recommended,
               };
             }),
           importOrg: async ({ body }) => {
             const { template, folder } = readTemplate(body);
-            assertRuntimes(template);
-            await assertEnv(template);
+            await preflightImport(template, folder, { secrets, variables: config.templateVariables, judgeUrl, log });
             const result = await importer.run(template, folder);
             const reply = {
               org: template.name,

@@ -4,14 +4,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../platform/log.ts';
-import { generateConfig, readTextFiles, resolveInside } from '../provisioning/index.ts';
+import { applySeat, generateConfig, mergeConfig, readTextFiles, resolveInside } from '../provisioning/index.ts';
+import { defaultModel } from '../secrets/index.ts';
 import type { OrgTemplate, TemplateNode } from './template.ts';
 
 const IDLE_INTERVAL_SECONDS = 600;
 
 export interface NodeFacts {
   runtime: string;
-  model: string;
+  /** As the template says; absent = the one of its files, else the runtime's default. */
+  model: string | undefined;
   tier: number;
 }
 
@@ -77,18 +79,24 @@ export function assembleFiles(node: TemplateNode, facts: NodeFacts, deps: NodeCo
   const idlePrompt = choosePrompt('idle_prompt', node, filesDir, deps);
   const routing = mergeRouting(deps.template.defaults.category_routing, node.category_routing);
   const interval = node.idle_interval_seconds ?? deps.template.defaults.idle_interval_seconds ?? IDLE_INTERVAL_SECONDS;
-  const config = generateConfig(
-    { name: node.name, role: node.role ?? null, tier: facts.tier, runtime: facts.runtime },
-    facts.model,
-    {
-      ...(Object.keys(routing).length > 0 ? { category_routing: routing } : {}),
-      ...(initialPrompt ? { initial_prompt: initialPrompt } : {}),
-      ...(idlePrompt ? { idle_prompt: idlePrompt, idle_interval_seconds: interval } : {}),
-    },
-  );
+  const extra = {
+    ...(Object.keys(routing).length > 0 ? { category_routing: routing } : {}),
+    ...(initialPrompt ? { initial_prompt: initialPrompt } : {}),
+    ...(idlePrompt ? { idle_prompt: idlePrompt, idle_interval_seconds: interval } : {}),
+  };
+  const seat = { name: node.name, role: node.role ?? null, tier: facts.tier, runtime: facts.runtime };
+  const own = files['config.yaml'];
   return {
     ...files,
-    'config.yaml': config,
+    'config.yaml':
+      own === undefined
+        ? generateConfig(seat, facts.model ?? defaultModel(facts.runtime), extra)
+        : mergeConfig(applySeat(own, seat), (current) => ({
+            ...(facts.model === undefined && current.model
+              ? {}
+              : { model: facts.model ?? defaultModel(facts.runtime) }),
+            ...extra,
+          })),
     ...(node.system_prompt ? { 'system-prompt.md': node.system_prompt } : {}),
   };
 }

@@ -2,11 +2,12 @@
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type EnvRequirement, type GridTree, workspaceDir, workspaceName, workspaceRole } from '@molecule/contract';
+import { type EnvRequirement, type GridTree, workspaceName, workspaceRole } from '@molecule/contract';
 import { z } from 'zod';
 import type { Logger } from '../platform/log.ts';
 import { loadYaml, TemplateError } from './yaml-include.ts';
 
+const MOST_INT32 = 2_147_483_647;
 const ENV_NAME = /^[A-Z][A-Z0-9_]{0,127}$/;
 
 /** An empty YAML key is null; it means the same as no key. */
@@ -23,6 +24,8 @@ const sharedKeys = {
   idle_prompt_file: maybe(z.string()),
   idle_interval_seconds: maybe(z.number().positive()),
   category_routing: maybe(z.record(z.string(), z.array(z.string()))),
+  // Named in the import's result as skipped: nothing holds them yet.
+  initial_memories: maybe(z.array(z.unknown())),
 };
 
 const requirements = maybe(z.array(z.unknown()));
@@ -38,10 +41,11 @@ const nodeFields = z.object({
   template: maybe(z.string()),
   files_dir: maybe(z.string()),
   system_prompt: maybe(z.string()),
-  workspace_dir: workspaceDir.nullish(),
+  // May hold `${VAR}`; what it stands for is judged before an import.
+  workspace_dir: maybe(z.string()),
   workspace_access: maybe(z.enum(['none', 'read_only', 'read_write'])),
-  max_concurrent_tasks: maybe(z.number().int()),
-  hibernation_idle_minutes: z.number().int().positive().nullish(),
+  max_concurrent_tasks: maybe(z.number().int().max(1000)),
+  hibernation_idle_minutes: z.number().int().positive().max(MOST_INT32).nullish(),
   external: maybe(z.boolean()),
   url: maybe(z.string()),
   canvas: maybe(z.object({ x: z.number(), y: z.number() })),
@@ -74,6 +78,7 @@ const orgTemplate = z.object({
     .transform((nodes) => nodes ?? []),
   required_env: requirements,
   recommended_env: requirements,
+  global_memories: maybe(z.array(z.unknown())),
 });
 
 export type OrgTemplate = z.infer<typeof orgTemplate>;
@@ -95,8 +100,12 @@ export function loadTemplate(folder: string, file: string): OrgTemplate {
   return parseTemplate(loadYaml(folder, file));
 }
 
-export function countNodes(nodes: readonly TemplateNode[]): number {
-  return nodes.reduce((count, one) => count + 1 + countNodes(one.children), 0);
+/** Every node, parents before their children. */
+export function* walkNodes(nodes: readonly TemplateNode[]): Generator<TemplateNode> {
+  for (const one of nodes) {
+    yield one;
+    yield* walkNodes(one.children);
+  }
 }
 
 export function toGrid(one: TemplateNode): GridTree {
@@ -114,9 +123,7 @@ function readRequirements(entries: unknown[] | undefined, log: Logger): string[]
 }
 
 function collect(template: OrgTemplate, key: 'required_env' | 'recommended_env', log: Logger): string[][] {
-  const below = (nodes: readonly TemplateNode[]): string[][] =>
-    nodes.flatMap((one) => [...readRequirements(one[key], log), ...below(one.children)]);
-  const all = [...readRequirements(template[key], log), ...below(template.workspaces)];
+  const all = [template, ...walkNodes(template.workspaces)].flatMap((one) => readRequirements(one[key], log));
   return [...new Map(all.map((group) => [group.join('|'), group])).values()];
 }
 

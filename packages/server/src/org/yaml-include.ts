@@ -6,6 +6,8 @@ import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { parse, type ScalarTag } from 'yaml';
 
 const MOST_DEPTH = 16;
+/** A template of files that include each other twice over would otherwise grow without end. */
+const MOST_INCLUDES = 1_000;
 
 /** Why a template cannot be used; the message is shown to people. */
 export class TemplateError extends Error {}
@@ -21,7 +23,7 @@ const includeTag: ScalarTag = { tag: '!include', resolve: (text) => new Include(
 
 function parseYaml(text: string, name: string): unknown {
   try {
-    return parse(text, { customTags: [includeTag] });
+    return parse(text, { customTags: [includeTag], merge: true });
   } catch (error) {
     throw new TemplateError(`${name} is not valid YAML: ${(error as Error).message.split('\n')[0]}`);
   }
@@ -33,13 +35,26 @@ function assertInside(root: string, path: string, shown: string): void {
     throw new TemplateError(`include ${shown} leaves the template folder`);
 }
 
+function readFile(path: string, shown: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new TemplateError(`${shown} cannot be read (${(error as { code?: string }).code ?? 'unknown error'})`);
+  }
+}
+
 /** Parses a file of a template with all its includes. @throws TemplateError */
 export function loadYaml(rootFolder: string, file: string): unknown {
   const root = realpathSync(rootFolder);
+  let loaded = 0;
 
+  /** @param trail the including files, this one not among them. */
   function load(path: string, trail: readonly string[]): unknown {
-    if (trail.length >= MOST_DEPTH) throw new TemplateError(`includes are nested deeper than ${MOST_DEPTH}`);
-    return expand(parseYaml(readFileSync(path, 'utf8'), relative(root, path)), path, [...trail, path]);
+    if (trail.length > MOST_DEPTH) throw new TemplateError(`includes are nested deeper than ${MOST_DEPTH}`);
+    loaded += 1;
+    if (loaded > MOST_INCLUDES) throw new TemplateError(`the template includes more than ${MOST_INCLUDES} files`);
+    const name = relative(root, path);
+    return expand(parseYaml(readFile(path, name), name), path, [...trail, path]);
   }
 
   function expand(value: unknown, from: string, trail: readonly string[]): unknown {

@@ -9,8 +9,11 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { z } from 'zod';
 import { invalid, PlatformError } from './errors.ts';
 import type { Logger } from './log.ts';
+import { answerMalformedAddress, answerMalformedHttp } from './malformed.ts';
 import type { Metrics } from './metrics.ts';
 import type { Principal } from './principal.ts';
+import { endQuietConnections } from './quiet-connections.ts';
+import { findUnstorable } from './storable.ts';
 import { isStoreFull, isUnavailable } from './store-errors.ts';
 
 export interface Call<R extends Route> {
@@ -62,6 +65,12 @@ declare module 'fastify' {
 const JSON_BODY_LIMIT = 1_048_576;
 const SLOW_REQUEST_MS = 1_000;
 
+/** @throws invalid_request naming what the store could not keep. */
+function assertStorable(value: unknown, whole: string): void {
+  const fault = findUnstorable(value);
+  if (fault) throw invalid(fault.field || whole, fault.message);
+}
+
 /** Parses with the row's schema; the first issue becomes `invalid_request` naming its field. */
 export function parseWith<S extends z.ZodType>(schema: S, value: unknown, whole: string): z.output<S> {
   const result = schema.safeParse(value);
@@ -78,6 +87,7 @@ function parseParams(route: Route, given: Record<string, string>): Record<string
   if (raw.id !== undefined && !uuid.safeParse(raw.id).success && route.path !== '/workspaces/:id/a2a/queue/:queueId') {
     throw new PlatformError('invalid_workspace_id', 'invalid workspace id', { field: 'id' });
   }
+  assertStorable(raw, 'path');
   return route.params ? (parseWith(route.params, raw, 'path') as Record<string, string>) : raw;
 }
 
@@ -141,7 +151,10 @@ export function createHttpServer({ log, metrics, trustedProxies }: HttpServerOpt
     genReqId: () => randomUUID(),
     routerOptions: { maxParamLength: 1024 },
     forceCloseConnections: 'idle',
+    clientErrorHandler: answerMalformedHttp,
+    frameworkErrors: answerMalformedAddress,
   });
+  endQuietConnections(app);
   app.decorateRequest('principal');
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeContentTypeParser('application/json');
@@ -160,7 +173,7 @@ export function createHttpServer({ log, metrics, trustedProxies }: HttpServerOpt
           reqId: request.id,
           method: request.method,
           path: request.routeOptions.url,
-          code: failure.code,
+          error_code: failure.code,
         },
         'request failed',
       );
@@ -208,7 +221,12 @@ function mountRoute(app: FastifyInstance, route: Route, handler: Handler<Route>,
     },
     handler: async (request, reply) => {
       const query = route.query ? parseWith(route.query, request.query, 'query') : {};
-      const body = route.body ? parseWith(route.body, request.body ?? {}, 'body') : request.body;
+      assertStorable(query, 'query');
+      // No body at all is an empty one; `null` is not.
+      const body = route.body
+        ? parseWith(route.body, request.body === undefined ? {} : request.body, 'body')
+        : request.body;
+      if (!route.rawBody) assertStorable(body, 'body');
       const result = await handler({
         params: request.params as never,
         query: query as never,

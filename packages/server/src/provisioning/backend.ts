@@ -13,11 +13,31 @@ export interface WorkloadSpec {
   files: Record<string, string>;
   authToken: string;
   inboundSecret: string;
+  /** Forget the conversations the agent's framework keeps by itself (chapter 10 §2.1, `reset`). */
+  resetSession: boolean;
   /**
    * Stores where the workload will answer. Called before the workload can register, and again when it had to move;
    * a rejection ends the start.
    */
   publish(url: string): Promise<void>;
+}
+
+/** A start that cannot succeed; the message is for people and names what to change, `details` go into the event. */
+export class StartRefusedError extends Error {
+  readonly details: Record<string, unknown>;
+  constructor(message: string, details: Record<string, unknown> = {}) {
+    super(message);
+    this.name = 'StartRefusedError';
+    this.details = details;
+  }
+}
+
+/** A stop or a newer start came first: nothing failed, and nothing was left running. */
+export class OvertakenError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'OvertakenError';
+  }
 }
 
 /** A workload ended without being asked to. */
@@ -35,9 +55,15 @@ export interface Running {
   error?: Error;
 }
 
+export interface Adopted {
+  kept: string[];
+  /** Kept too, but looking for the platform where it is no longer: to be restarted. */
+  stale: string[];
+}
+
 export interface Backend {
   readonly name: string;
-  /** Rejects when the workload could not be launched. */
+  /** @throws StartRefusedError, OvertakenError; anything else is a fault of the backend. */
   start(spec: WorkloadSpec): Promise<void>;
   /** Absent, never started and already stopping are success; rejects only when the workload may still run. */
   stop(id: string): Promise<void>;
@@ -52,8 +78,8 @@ export interface Backend {
   listManaged(): Promise<string[]>;
   /** Deletes what the workload stored. Only after a successful stop. */
   removeVolumes(id: string): Promise<void>;
-  /** Takes over what an earlier platform process left running; what `isKnown` denies is ended. @returns the ids kept. */
-  adopt(isKnown: (id: string) => Promise<boolean>): Promise<string[]>;
+  /** Takes over what an earlier platform process left running; what `mayKeep` denies is ended. */
+  adopt(mayKeep: (id: string) => Promise<boolean>): Promise<Adopted>;
   /** One cheap pass over the workloads whose end no event tells of. @returns how many those are. */
   supervise(): Promise<number>;
   /** @returns how many logs were cut. */
@@ -81,7 +107,7 @@ export const noBackend: Backend = {
   readLog: async () => null,
   listManaged: async () => [],
   removeVolumes: async () => {},
-  adopt: async () => [],
+  adopt: async () => ({ kept: [], stale: [] }),
   supervise: async () => 0,
   rotateLogs: async () => 0,
   shutdown: async () => {},

@@ -30,15 +30,26 @@ export function generateConfig(seat: SeatFacts, model: string, extra: Record<str
 }
 
 /**
- * Writes the seat's facts into an existing file; comments and every other key stay.
+ * Sets top-level keys of an existing file; comments, order and every other key stay.
  * @returns the text unchanged when it cannot be parsed: the runtime then says what is wrong with it.
  */
-export function applySeat(text: string, seat: SeatFacts): string {
+export function mergeConfig(
+  text: string,
+  decide: (current: Readonly<Record<string, unknown>>) => Record<string, unknown>,
+): string {
   const document = parseDocument(text);
   if (document.errors.length > 0 || !isMap(document.contents)) return text;
   const current = document.toJS() as Record<string, unknown>;
+  const changes = Object.entries(decide(current)).filter(([key, value]) => current[key] !== value);
+  if (changes.length === 0) return text;
+  for (const [key, value] of changes) document.set(key, value);
+  return document.toString({ lineWidth: 0 });
+}
+
+/** Writes the seat's facts into an existing file. */
+export function applySeat(text: string, seat: SeatFacts): string {
   const role = seat.role === null ? null : oneLine(seat.role);
-  const wanted: Record<string, unknown> = {
+  return mergeConfig(text, (current) => ({
     name: oneLine(seat.name),
     tier: seat.tier,
     runtime: seat.runtime,
@@ -46,9 +57,5 @@ export function applySeat(text: string, seat: SeatFacts): string {
     ...(role
       ? { role, ...(!current.description || current.description === current.role ? { description: role } : {}) }
       : {}),
-  };
-  const changes = Object.entries(wanted).filter(([key, value]) => current[key] !== value);
-  if (changes.length === 0) return text;
-  for (const [key, value] of changes) document.set(key, value);
-  return document.toString({ lineWidth: 0 });
+  }));
 }

@@ -1,12 +1,14 @@
 // The only entry to whatever starts workloads (chapter 10 §7.2): provisions under a cap, coalesces restarts, and never leaves
 // a workspace stuck without a reason. Knows no backend by name but the one that is not there.
 
+import type { RawBuilder } from 'kysely';
 import type { Events } from '../events/index.ts';
 import type { Database } from '../platform/db/index.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Workspaces } from '../workspaces/index.ts';
-import type { Backend } from './backend.ts';
-import { type Pipeline, ProvisionError } from './pipeline.ts';
+import { type Backend, OvertakenError, StartRefusedError } from './backend.ts';
+import type { Pipeline, StartOptions } from './pipeline.ts';
+import { logProvisionEvent } from './provlog.ts';
 import { createRestartGate } from './restart-gate.ts';
 
 /** How long a start holds its place under the cap, and its gate, while the agent comes up. */
@@ -21,6 +23,9 @@ const SETTLING_EVENTS = new Set([
 export const NO_BACKEND_MESSAGE =
   'no provisioning backend is configured; start the platform with MOLECULE_PROVISIONER=process, or connect an agent yourself';
 
+/** What a restart was asked to do beside stopping and starting. */
+export type RestartOptions = Partial<StartOptions>;
+
 export interface DispatcherDeps {
   db: Database;
   workspaces: Workspaces;
@@ -33,6 +38,8 @@ export interface DispatcherDeps {
 
 export function createDispatcher({ db, workspaces, events, backend, pipeline, concurrency, log }: DispatcherDeps) {
   const gate = createRestartGate({ db, log, withSlot, repeat: restartOnce });
+  /** What the next cycle of a workspace has to do, the newest wish winning. */
+  const wishes = new Map<string, RestartOptions>();
   const queue: (() => void)[] = [];
   let active = 0;
   let closed = false;
@@ -50,14 +57,26 @@ export function createDispatcher({ db, workspaces, events, backend, pipeline, co
     }
   }
 
-  /** The one writer of `failed` for a seat that was starting (chapter 10 §7.4). */
-  async function markFailed(id: string, message: string, extra: Record<string, unknown> = {}): Promise<boolean> {
+  /** The one writer of `failed` for a seat that was starting (chapter 10 §7.4). @returns false when it was not, or no longer. */
+  async function markFailed(
+    id: string,
+    message: string,
+    extra: Record<string, unknown> = {},
+    guard?: RawBuilder<unknown>,
+  ): Promise<boolean> {
     const row = await workspaces.transition('provision_failed', id, {
       patch: { last_sample_error: message, url: null, current_task: '', active_tasks: 0 },
       details: extra,
+      ...(guard ? { guard } : {}),
     });
     workspaces.forget(id);
     return row !== null;
+  }
+
+  function failWithoutBackend(id: string): void {
+    markFailed(id, NO_BACKEND_MESSAGE).catch((error: unknown) =>
+      log.error({ err: error, workspace_id: id }, 'a missing backend could not be recorded'),
+    );
   }
 
   /** Resolves when the seat came up, failed or was put away, at the latest after ten seconds. */
@@ -79,15 +98,15 @@ export function createDispatcher({ db, workspaces, events, backend, pipeline, co
   }
   const settlers = new Set<() => void>();
 
-  async function runPipeline(id: string): Promise<void> {
+  async function runPipeline(id: string, options: StartOptions): Promise<void> {
     const watch = watchSettling(id);
     try {
-      await pipeline.run(id);
+      await pipeline.run(id, options);
       if ((await workspaces.get(id))?.status === 'provisioning' && !closed) await watch.settled;
     } catch (error) {
-      // A start that the shutdown cut short is made up for by the next one.
-      if (closed) return;
-      if (error instanceof ProvisionError) return void (await markFailed(id, error.message, error.extra));
+      // A start that the shutdown cut short is made up for by the next one; an overtaken one by what overtook it.
+      if (closed || error instanceof OvertakenError) return;
+      if (error instanceof StartRefusedError) return void (await markFailed(id, error.message, error.details));
       log.error({ err: error, workspace_id: id }, 'a workspace could not be started');
       await markFailed(id, 'workspace start failed; the platform log has the reason');
     } finally {
@@ -95,16 +114,22 @@ export function createDispatcher({ db, workspaces, events, backend, pipeline, co
     }
   }
 
+  function logPreStop(id: string): void {
+    logProvisionEvent(log, 'restart.pre_stop', { workspace_id: id, backend: backend.name });
+  }
+
   async function restartOnce(id: string): Promise<void> {
+    const { files = null, resetSession = false } = wishes.get(id) ?? {};
+    wishes.delete(id);
     const row = await workspaces.get(id);
     if (!row || row.runtime === 'external' || row.status === 'removed') return;
     if ((await workspaces.listAncestry(id)).some((ancestor) => ancestor.status === 'paused')) return;
-    log.info(`evt: restart.pre_stop ${JSON.stringify({ workspace_id: id, backend: backend.name })}`);
+    logPreStop(id);
     await backend.stop(id);
     const moved = await workspaces.transition('restart', id, {
       patch: { url: null, url_source: null, needs_restart: false, current_task: '', active_tasks: 0 },
     });
-    if (moved) await runPipeline(id);
+    if (moved) await runPipeline(id, { sync: true, files, resetSession });
   }
 
   return {
@@ -112,16 +137,20 @@ export function createDispatcher({ db, workspaces, events, backend, pipeline, co
     isBusy: gate.isBusy,
     provision(id: string): boolean {
       if (backend.name === 'none') {
-        markFailed(id, NO_BACKEND_MESSAGE).catch((error: unknown) =>
-          log.error({ err: error, workspace_id: id }, 'a missing backend could not be recorded'),
-        );
+        failWithoutBackend(id);
         return false;
       }
-      gate.enter(id, () => runPipeline(id));
+      gate.enter(id, () => runPipeline(id, { sync: false, files: null, resetSession: false }));
       return true;
     },
-    restart(id: string): void {
-      if (backend.name !== 'none') gate.enter(id, () => restartOnce(id));
+    restart(id: string, options: RestartOptions = {}): void {
+      if (backend.name === 'none') {
+        logPreStop(id);
+        failWithoutBackend(id);
+        return;
+      }
+      if (Object.keys(options).length > 0) wishes.set(id, { ...wishes.get(id), ...options });
+      gate.enter(id, () => restartOnce(id));
     },
     /** Nothing starts from here on. Call before the backend ends its workloads. */
     refuse(): void {

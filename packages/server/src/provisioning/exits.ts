@@ -7,11 +7,13 @@ import type { Logger } from '../platform/log.ts';
 import type { WorkspaceRow, Workspaces } from '../workspaces/index.ts';
 import type { WorkloadExit } from './backend.ts';
 import type { CrashPolicy } from './crash-policy.ts';
+import { redactValues } from './redaction.ts';
 
 const RUNNABLE = new Set(['provisioning', 'online', 'degraded', 'offline']);
 /** The runtime's own refusals (chapter 40 §2): a repeat would say the same. */
 const REFUSAL_CODES = new Set([1, 2]);
 const CREDENTIAL_NAME = /\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:API_KEY|BASE_URL|TOKEN)\b/g;
+const SAYS_MISSING = /not set|missing|required|requires|needs|unset|no .*(key|token)/i;
 
 export interface ExitDeps {
   db: Database;
@@ -25,15 +27,10 @@ export interface ExitDeps {
   restart(id: string): void;
 }
 
-/** Names of credentials a reason speaks of, so that the canvas can offer to add them. */
+/** Names of credentials a reason says are missing, so that the canvas can offer to add them; a refused key is not missing. */
 export function findMissingNames(reason: string): string[] {
-  return [...new Set(reason.match(CREDENTIAL_NAME) ?? [])];
-}
-
-export function redactValues(text: string, values: readonly string[]): string {
-  // The longest first: one value may be part of another. Shorter ones would blank out ordinary words.
-  const known = values.filter((value) => value.length >= 6).sort((a, b) => b.length - a.length);
-  return known.reduce((clean, value) => clean.replaceAll(value, '[redacted]'), text);
+  const lines = reason.split('\n').filter((line) => SAYS_MISSING.test(line));
+  return [...new Set(lines.flatMap((line) => line.match(CREDENTIAL_NAME) ?? []))];
 }
 
 export function createExitHandler(deps: ExitDeps) {
@@ -43,35 +40,50 @@ export function createExitHandler(deps: ExitDeps) {
   const settling = new Set<Promise<void>>();
   let closed = false;
 
-  async function giveUp(row: WorkspaceRow, reason: string): Promise<void> {
+  async function readReason(exit: WorkloadExit): Promise<string> {
+    const values = await deps.listSecretValues(exit.id);
+    return values === null ? 'the agent process ended; its log says why' : redactValues(exit.reason, values);
+  }
+
+  async function giveUp(row: WorkspaceRow, reason: string, details: Record<string, unknown>): Promise<void> {
     const message = `stopped restarting after ${crashes.limit} crashes: ${reason}`;
     // `failed` is entered from `provisioning` only, so both edges are taken in one transaction.
     await db.tx(async (trx) => {
       if (row.status !== 'provisioning')
         await workspaces.transitionIn(trx, 'restart', row.id, { patch: { url: null } });
-      await workspaces.transitionIn(trx, 'provision_failed', row.id, { patch: { last_sample_error: message } });
+      await workspaces.transitionIn(trx, 'provision_failed', row.id, {
+        patch: { last_sample_error: message, url: null, current_task: '', active_tasks: 0 },
+        details,
+      });
     });
     workspaces.forget(row.id);
   }
 
+  /** A crash while starting is a failed start; the retry that waits lifts it again. */
+  async function tellCrash(row: WorkspaceRow, reason: string, details: Record<string, unknown>): Promise<void> {
+    if (row.status === 'provisioning') return await markFailed(row.id, reason, details);
+    await workspaces.transition('go_offline', row.id, {
+      patch: { last_sample_error: reason, current_task: '', active_tasks: 0 },
+      details: { reason, ...details },
+    });
+  }
+
   async function settle(exit: WorkloadExit): Promise<void> {
     const { id, code, signal } = exit;
-    const secretValues = await deps.listSecretValues(id);
-    const reason =
-      secretValues === null ? 'the agent process ended; its log says why' : redactValues(exit.reason, secretValues);
+    const reason = await readReason(exit);
     log.warn({ workspace_id: id, code, signal, reason }, 'an agent process ended');
     const row = await workspaces.get(id);
     if (!row || !RUNNABLE.has(row.status)) return;
-    if (row.status === 'provisioning' && signal === null && code !== null && REFUSAL_CODES.has(code)) {
+    const details = { exit_code: code, signal };
+    if (row.status === 'provisioning' && code !== null && REFUSAL_CODES.has(code)) {
       const missing = findMissingNames(reason);
-      return await markFailed(id, reason, missing.length > 0 ? { missing } : {});
+      return await markFailed(id, reason, { ...details, ...(missing.length > 0 ? { missing } : {}) });
     }
-    const offline = await workspaces.transition('go_offline', id, {
-      patch: { last_sample_error: reason, current_task: '', active_tasks: 0 },
-    });
     const delayMs = crashes.next(id);
-    if (delayMs === null) return await giveUp(offline ?? row, reason);
+    if (delayMs === null) return await giveUp(row, reason, details);
+    // Before the status says so: whoever reads it then finds the restart on its way.
     due.set(id, clock.now() + delayMs);
+    await tellCrash(row, reason, details);
   }
 
   return {

@@ -6,22 +6,28 @@ import { type Config, isModelVariable } from '../config.ts';
 import type { Events } from '../events/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
+import { notFound } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
 import { type Secrets, SecretsUnreadableError } from '../secrets/index.ts';
-import type { Workspaces } from '../workspaces/index.ts';
+import type { WorkspaceRow, Workspaces } from '../workspaces/index.ts';
 import { type Backend, noBackend, type Running } from './backend.ts';
 import { createProcessBackend } from './backends/process.ts';
 import { createCrashPolicy } from './crash-policy.ts';
+import { readDeadlines } from './deadlines.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { createExitHandler } from './exits.ts';
 import { createProvisioningLoops } from './loops.ts';
 import { createPipeline } from './pipeline.ts';
+import { listValues, redactValues } from './redaction.ts';
 import { GATE_PREFIX } from './restart-gate.ts';
+import { findRestartSource, type RestartRequest } from './restart-source.ts';
 import * as store from './store.ts';
 import { createTemplates, type TemplateConfig } from './templates.ts';
 
-export { generateConfig } from './config-file.ts';
+export { applySeat, generateConfig, mergeConfig } from './config-file.ts';
+export { logProvisionEvent } from './provlog.ts';
+export type { RestartRequest } from './restart-source.ts';
 export { readTextFiles, resolveInside } from './templates.ts';
 
 export interface Provisioning {
@@ -31,9 +37,14 @@ export interface Provisioning {
   provision(id: string): boolean;
   /** Files for the config directory, in place of a template. Before the row is committed, so that no crash parts the two. */
   writeFiles(id: string, files: Record<string, string>): Promise<void>;
-  stop(id: string): Promise<void>;
-  /** Stops and starts; requests during a cycle become one more cycle. */
-  restart(id: string, options?: { reason?: string }): void;
+  /** Ends the workload for good, and what it stored. Rejects only when it may still run; its files are tried again by a sweep. */
+  remove(id: string): Promise<void>;
+  /** Somebody asked for it or changed something: earlier crashes are forgiven. Requests during a cycle become one more cycle. */
+  restart(id: string, reason: string): void;
+  /** A restart as a person wishes it. @returns where its files come from. @throws invalid_template */
+  restartWith(id: string, request: RestartRequest): Promise<{ configDir: string }>;
+  /** Found dead: started again, unless a crash already waits for its turn. */
+  revive(id: string, reason: string): void;
   isRunning(id: string): Promise<Running>;
   readLog(id: string, lines: number): Promise<{ lines: string[]; truncated: boolean } | null>;
   /** What a workspace template says of itself. @throws invalid_template */
@@ -58,13 +69,14 @@ export interface ProvisioningDeps {
   log: Logger;
   clock: Clock;
   platformUrl(): string;
+  /** What its organisation template gives a workspace of that name; null when no template has one. */
+  findOrgFiles(row: WorkspaceRow): Record<string, string> | null;
   /** Program and arguments of an agent process; the runtime of this repository unless given. */
   agentCommand?: readonly string[] | undefined;
 }
 
-const DEFAULT_DEADLINE_SECONDS = 600;
-const HERMES_DEADLINE_SECONDS = 1_800;
 const ENDED = new Set(['removed', 'paused', 'hibernated']);
+const LOG_WITHHELD = 'The log is withheld: stored secrets cannot be decrypted, so they cannot be taken out of it.';
 
 export function createProvisioning(deps: ProvisioningDeps): Provisioning {
   const { db, config, workspaces, secrets, auth, events, log, clock } = deps;
@@ -75,6 +87,7 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
       : createProcessBackend({
           dataDir: config.dataDir,
           environment: config.baseEnvironment,
+          platformUrl: deps.platformUrl,
           log,
           onExit: (exit) => exits.handle(exit),
           ...(deps.agentCommand ? { command: deps.agentCommand } : {}),
@@ -88,7 +101,7 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
     backend,
     templates,
     platformUrl: deps.platformUrl,
-    deadlineSeconds,
+    deadlines,
     log,
   });
   const dispatcher = createDispatcher({
@@ -117,17 +130,20 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
     try {
       const own = await secrets.merged(id);
       const row = await workspaces.get(id);
-      return [...Object.values(config.modelEnvironment), ...Object.values(own), row?.platform_inbound_secret ?? ''];
+      return [...Object.values(config.modelEnvironment), ...listValues(own), row?.platform_inbound_secret ?? ''];
     } catch (error) {
       if (error instanceof SecretsUnreadableError) return null;
       throw error;
     }
   }
 
-  function deadlineSeconds(runtime: string): number {
-    if (config.provisionTimeoutSeconds) return config.provisionTimeoutSeconds;
-    const standard = runtime === 'hermes' ? HERMES_DEADLINE_SECONDS : DEFAULT_DEADLINE_SECONDS;
-    return Math.max(standard, (templates.provisionTimeoutMs(runtime) ?? 0) / 1000);
+  function deadlines(): store.Deadlines {
+    return readDeadlines(config.provisionTimeoutSeconds, templates);
+  }
+
+  function forgive(id: string): void {
+    exits.forget(id);
+    crashes.forget(id);
   }
 
   return {
@@ -135,19 +151,39 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
     hasBackend: () => backend.name !== 'none',
     provision: dispatcher.provision,
     writeFiles: (id, files) => backend.writeFiles(id, files),
-    async stop(id) {
-      exits.forget(id);
-      crashes.forget(id);
+    async remove(id) {
+      forgive(id);
       await backend.stop(id);
+      await backend
+        .removeVolumes(id)
+        .catch((error: unknown) => log.error({ err: error, workspace_id: id }, 'stored files could not be deleted'));
     },
-    restart(id) {
-      // Somebody changed something: what crashed before may work now.
-      exits.forget(id);
-      crashes.forget(id);
+    restart(id, reason) {
+      log.debug({ workspace_id: id, reason }, 'a restart was asked for');
+      forgive(id);
+      dispatcher.restart(id);
+    },
+    async restartWith(id, request) {
+      const row = await workspaces.get(id);
+      if (!row) throw notFound('workspace');
+      const { configDir, files } = findRestartSource(row, request, { templates, findOrgFiles: deps.findOrgFiles });
+      forgive(id);
+      dispatcher.restart(id, { ...(files ? { files } : {}), ...(request.reset ? { resetSession: true } : {}) });
+      return { configDir };
+    },
+    revive(id, reason) {
+      if (exits.isWaiting(id)) return;
+      log.info({ workspace_id: id, reason }, 'an agent is started again');
       dispatcher.restart(id);
     },
     isRunning: (id) => backend.isRunning(id),
-    readLog: (id, lines) => backend.readLog(id, lines),
+    async readLog(id, lines) {
+      const tail = await backend.readLog(id, lines);
+      if (!tail) return null;
+      const values = await listSecretValues(id);
+      if (values === null) return { lines: [LOG_WITHHELD], truncated: tail.truncated };
+      return { lines: tail.lines.map((line) => redactValues(line, values)), truncated: tail.truncated };
+    },
     readTemplate: async (name) => templates.read(name),
     readTemplateFiles: templates.findFiles,
     async chooseRuntime() {
@@ -155,15 +191,16 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
       return (await secrets.globalKeys()).some(isModelVariable) ? 'ai-sdk' : 'echo';
     },
     provisionTimeoutMs: templates.provisionTimeoutMs,
-    loops: createProvisioningLoops({ db, workspaces, backend, dispatcher, exits, deadlineSeconds, log }),
+    loops: createProvisioningLoops({ db, workspaces, auth, backend, dispatcher, exits, deadlines, log }),
     async start() {
       // The embedded store has one owner, so whoever held a gate is gone.
       if (db.kind === 'embedded') await store.clearLeases(db.kysely, GATE_PREFIX);
-      const adopted = await backend.adopt(async (id) => {
+      const { kept, stale } = await backend.adopt(async (id) => {
         const row = await workspaces.get(id);
         return row !== null && !ENDED.has(row.status);
       });
-      if (adopted.length > 0) log.info({ count: adopted.length }, 'agent processes of the last run are still running');
+      if (kept.length > 0) log.info({ count: kept.length }, 'agent processes of the last run are still running');
+      for (const id of stale) dispatcher.restart(id);
     },
     async shutdown() {
       dispatcher.refuse();

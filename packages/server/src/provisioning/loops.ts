@@ -1,42 +1,45 @@
 // Background work of provisioning (chapter 10 §8): every pass is bounded, and the next one is the retry.
 
+import type { Auth } from '../auth/index.ts';
 import type { Database } from '../platform/db/index.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import type { Backend } from './backend.ts';
+import { enrolmentEnd } from './deadlines.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import * as store from './store.ts';
 
 const BATCH = 50;
-const SUSPENDED = new Set(['paused', 'hibernated']);
+/** Nothing of theirs may run here. */
+const NOT_HERE = new Set(['paused', 'hibernated', 'external']);
 
 export interface LoopDeps {
   db: Database;
   workspaces: Workspaces;
+  auth: Auth;
   backend: Backend;
   dispatcher: Dispatcher;
   exits: { restartDue(): number; isWaiting(id: string): boolean };
-  deadlineSeconds(runtime: string): number;
+  deadlines(): store.Deadlines;
   log: Logger;
 }
 
 export function createProvisioningLoops(deps: LoopDeps): Loop[] {
-  const { db, workspaces, backend, dispatcher, exits, deadlineSeconds, log } = deps;
+  const { db, workspaces, auth, backend, dispatcher, exits, deadlines, log } = deps;
   let healthCursor: string | null = null;
   let orphanCursor = '';
+  let tokenCursor: string | null = null;
 
   async function sweepOverdue(): Promise<Record<string, number>> {
     let failed = 0;
-    for (const { id, runtime, age_seconds } of await store.listOverdue(db.kysely, BATCH)) {
-      const limit = deadlineSeconds(runtime);
-      if (age_seconds <= limit) continue;
-      const marked = await dispatcher.markFailed(id, `the agent did not come online within ${limit} seconds`, {
-        timeout_secs: limit,
-        runtime,
-        source: 'provision_timeout_sweep',
-      });
-      if (marked) failed += 1;
+    const limits = deadlines();
+    for (const { id, runtime, deadline } of await store.listOverdue(db.kysely, limits, BATCH)) {
+      // Its start waits for its turn; how long it takes counts from there.
+      if (dispatcher.isBusy(id)) continue;
+      const details = { timeout_secs: deadline, runtime, source: 'provision_timeout_sweep' };
+      const message = `the agent did not come online within ${deadline} seconds`;
+      if (await dispatcher.markFailed(id, message, details, store.isOverdue(limits))) failed += 1;
     }
     return { failed };
   }
@@ -58,14 +61,15 @@ export function createProvisioningLoops(deps: LoopDeps): Loop[] {
     return { checked: rows.length, restarted };
   }
 
-  async function settleOrphan(id: string, status: string | undefined): Promise<boolean> {
-    if (status === 'removed') {
+  /** Chapter 10 §8, orphan passes 1, 2 and 4. */
+  async function settleOrphan(id: string, standing: string | undefined): Promise<boolean> {
+    if (standing === 'removed') {
       await backend.stop(id);
       await backend.removeVolumes(id);
       return true;
     }
     // A row we do not know may be one of another database: its workload must not run, but its files are not ours to delete.
-    if (status !== undefined && !SUSPENDED.has(status)) return false;
+    if (standing !== undefined && !NOT_HERE.has(standing)) return false;
     if (!(await backend.isRunning(id)).running) return false;
     await backend.stop(id);
     return true;
@@ -76,18 +80,38 @@ export function createProvisioningLoops(deps: LoopDeps): Loop[] {
     const ids = all.filter((id) => id > orphanCursor).slice(0, BATCH);
     orphanCursor = ids.length < BATCH ? '' : (ids.at(-1) ?? '');
     if (ids.length === 0) return { checked: 0, ended: 0 };
-    const statuses = await store.listStatuses(db.kysely, ids);
+    const standings = await store.listStandings(db.kysely, ids);
     let ended = 0;
     for (const id of ids) {
       if (dispatcher.isBusy(id)) continue;
       try {
-        if (await settleOrphan(id, statuses.get(id))) ended += 1;
+        if (await settleOrphan(id, standings.get(id))) ended += 1;
       } catch (error) {
         // One that cannot be ended must not keep the others.
         log.error({ err: error, workspace_id: id }, 'an orphaned workload could not be ended');
       }
     }
     return { checked: ids.length, ended };
+  }
+
+  /** Orphan pass 3: a token whose workload is gone is worth nothing but to whoever copied it. */
+  async function sweepStaleTokens(): Promise<Record<string, number>> {
+    const ids = await store.listStaleTokenHolders(db.kysely, tokenCursor, BATCH);
+    tokenCursor = ids.length < BATCH ? null : (ids.at(-1) ?? null);
+    let revoked = 0;
+    for (const id of ids) {
+      if (dispatcher.isBusy(id)) continue;
+      const { running, error } = await backend.isRunning(id);
+      if (running || error) continue;
+      const row = await workspaces.get(id);
+      if (!row) continue;
+      const count = await db.tx((trx) => store.revokeStaleTokens(trx, id, enrolmentEnd(deadlines(), row.runtime)));
+      if (count === 0) continue;
+      log.info({ workspace_id: id, tokens: count }, 'tokens of a workspace without a workload were revoked');
+      revoked += count;
+    }
+    if (revoked > 0) await auth.tokens.forget();
+    return { checked: ids.length, revoked };
   }
 
   const overdue: Loop = {
@@ -112,7 +136,8 @@ export function createProvisioningLoops(deps: LoopDeps): Loop[] {
     {
       name: 'workload-supervision',
       why: 'Crashed agents would stay down, and the end of an adopted one would go unnoticed.',
-      everyMs: 2_000,
+      // People learn within two seconds that an agent died.
+      everyMs: 1_000,
       timeoutMs: 10_000,
       runs: 'every-replica',
       run: async () => ({ adopted: await backend.supervise(), restarted: exits.restartDue() }),
@@ -132,6 +157,14 @@ export function createProvisioningLoops(deps: LoopDeps): Loop[] {
       timeoutMs: 30_000,
       runs: 'every-replica',
       run: sweepOrphans,
+    },
+    {
+      name: 'stale-tokens',
+      why: 'A token would outlive the workload it was made for, and a workload with wiped files could not register again.',
+      everyMs: 60_000,
+      timeoutMs: 30_000,
+      runs: 'every-replica',
+      run: sweepStaleTokens,
     },
   ];
 }

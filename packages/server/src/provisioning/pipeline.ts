@@ -6,28 +6,24 @@ import type { Auth } from '../auth/index.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../platform/db/index.ts';
 import type { Logger } from '../platform/log.ts';
-import { defaultModel, type Secrets, SecretsUnreadableError } from '../secrets/index.ts';
+import { defaultModel, isDefaultModel, type Secrets, SecretsUnreadableError } from '../secrets/index.ts';
 import type { WorkspaceRow, Workspaces } from '../workspaces/index.ts';
-import type { Backend } from './backend.ts';
+import { type Backend, OvertakenError, StartRefusedError } from './backend.ts';
 import { applySeat, generateConfig } from './config-file.ts';
+import { enrolmentEnd } from './deadlines.ts';
 import { buildAgentEnvironment } from './environment.ts';
+import { logProvisionEvent } from './provlog.ts';
 import * as store from './store.ts';
-import { parseConfig, type Templates } from './templates.ts';
+import { type ParsedConfig, parseConfig, type Templates } from './templates.ts';
 
-const ENROLMENT_SLACK_SECONDS = 300;
-
-/** A start that cannot succeed; the message is shown to people, `extra` goes into the event. */
-export class ProvisionError extends Error {
-  readonly extra: Record<string, unknown>;
-  constructor(message: string, extra: Record<string, unknown> = {}) {
-    super(message);
-    this.name = 'ProvisionError';
-    this.extra = extra;
-  }
+export interface StartOptions {
+  /** Part of a restart; told in the provisioning log. */
+  sync: boolean;
+  /** Written over the config directory; null = it stays as it is. */
+  files: Record<string, string> | null;
+  /** Forget the conversations the agent's framework keeps by itself. */
+  resetSession: boolean;
 }
-
-/** The seat was removed or put to sleep while it started: nothing failed, and nothing may keep running. */
-class SuspendedError extends Error {}
 
 export interface PipelineDeps {
   db: Database;
@@ -38,7 +34,7 @@ export interface PipelineDeps {
   backend: Backend;
   templates: Templates;
   platformUrl(): string;
-  deadlineSeconds(runtime: string): number;
+  deadlines(): store.Deadlines;
   log: Logger;
 }
 
@@ -50,7 +46,7 @@ export function createPipeline(deps: PipelineDeps) {
       return await secrets.merged(id);
     } catch (error) {
       if (!(error instanceof SecretsUnreadableError)) throw error;
-      throw new ProvisionError(
+      throw new StartRefusedError(
         error.failedKeys.some((key) => key.startsWith('global:'))
           ? 'failed to decrypt global secret'
           : 'failed to decrypt workspace secret',
@@ -58,33 +54,37 @@ export function createPipeline(deps: PipelineDeps) {
     }
   }
 
-  /** The volume as it is, so that edits survive a restart; else the template, else a generated config. */
+  /** What the restart asked for; else the volume as it is, so that edits survive; else the template, else a generated config. */
   async function chooseFiles(
     row: WorkspaceRow,
     model: string,
+    wanted: Record<string, string> | null,
   ): Promise<{ files: Record<string, string>; config: string }> {
-    const existing = await backend.readConfigFile(row.id, 'config.yaml');
+    const existing = wanted?.['config.yaml'] ?? (await backend.readConfigFile(row.id, 'config.yaml'));
     if (existing !== null) {
       const text = applySeat(existing, row);
-      return { files: text === existing ? {} : { 'config.yaml': text }, config: text };
+      return { files: { ...wanted, ...(wanted || text !== existing ? { 'config.yaml': text } : {}) }, config: text };
     }
-    const files = templates.findFiles(row.template, row.runtime) ?? {};
+    const files = wanted ?? templates.findFiles(row.template, row.runtime) ?? {};
     const own = files['config.yaml'];
     const text = own === undefined ? generateConfig(row, model) : applySeat(own, row);
     return { files: { ...files, 'config.yaml': text }, config: text };
   }
 
-  function assertRequiredEnv(configText: string, env: Record<string, string>): void {
-    let required: string[];
+  /** Null when it cannot be parsed: the runtime then says what is wrong with it. */
+  function readConfig(configText: string): ParsedConfig | null {
     try {
-      required = parseConfig(configText).requiredEnv;
+      return parseConfig(configText);
     } catch (error) {
       log.warn({ err: error }, 'config.yaml cannot be parsed, so its required variables are not checked');
-      return;
+      return null;
     }
+  }
+
+  function assertRequiredEnv(required: readonly string[], env: Record<string, string>): void {
     const missing = required.filter((name) => !env[name]);
     if (missing.length > 0)
-      throw new ProvisionError(
+      throw new StartRefusedError(
         `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not set; save ${missing.length === 1 ? 'it' : 'them'} as a secret`,
         { missing },
       );
@@ -93,7 +93,7 @@ export function createPipeline(deps: PipelineDeps) {
   /** A start makes every older token worthless, so an earlier workload cannot speak for this one. */
   async function mintCredentials(row: WorkspaceRow): Promise<{ authToken: string; inboundSecret: string }> {
     const inboundSecret = row.platform_inbound_secret || randomBytes(32).toString('base64url');
-    const enrollUntil = new Date(Date.now() + (deps.deadlineSeconds(row.runtime) + ENROLMENT_SLACK_SECONDS) * 1000);
+    const enrollUntil = enrolmentEnd(deps.deadlines(), row.runtime);
     const authToken = await db.tx(async (trx) => {
       await auth.tokens.revokeAll(trx, [row.id], { byDeletion: false });
       await store.saveCredentials(trx, row.id, inboundSecret, enrollUntil);
@@ -108,44 +108,53 @@ export function createPipeline(deps: PipelineDeps) {
   async function publish(id: string, url: string): Promise<void> {
     const saved = await store.saveUrl(db.kysely, id, url);
     workspaces.forget(id);
-    if (!saved) throw new SuspendedError('the workspace was removed or put to sleep while it started');
+    if (!saved) throw new OvertakenError('the workspace was removed or put to sleep while it started');
   }
 
-  /** @throws ProvisionError with a message for people; anything else is a fault of ours or the backend's. */
-  async function run(id: string): Promise<void> {
+  /** @throws StartRefusedError with a message for people, OvertakenError; else a fault of ours or the backend's. */
+  async function run(id: string, options: StartOptions): Promise<void> {
     const row = await workspaces.get(id);
     if (row?.status !== 'provisioning') return;
-    log.info(
-      `evt: provision.start ${JSON.stringify({ workspace_id: id, name: row.name, runtime: row.runtime, tier: row.tier, template: row.template, backend: backend.name, sync: false })}`,
-    );
+    logProvisionEvent(log, 'provision.start', {
+      workspace_id: id,
+      name: row.name,
+      runtime: row.runtime,
+      tier: row.tier,
+      template: row.template,
+      backend: backend.name,
+      sync: options.sync,
+    });
     const values = await readSecrets(id);
-    const model = values.MODEL_PROVIDER || defaultModel(row.runtime);
+    const { model, source } = await secrets.readModel(id, row.runtime);
+    const { files, config: configText } = await chooseFiles(
+      row,
+      source === 'default' ? defaultModel(row.runtime) : model,
+      options.files,
+    );
+    const parsed = readConfig(configText);
     const env = buildAgentEnvironment({
       row,
       secrets: values,
       modelEnvironment: config.modelEnvironment,
       model,
+      // A model that somebody wrote into the config stays; where nobody chose, it is one there is a key for.
+      overrideModel: isDefaultModel(parsed?.model),
       platformUrl: deps.platformUrl(),
       emailDomain: config.agentEmailDomain,
     });
-    const { files, config: configText } = await chooseFiles(row, model);
-    assertRequiredEnv(configText, env);
+    assertRequiredEnv(parsed?.requiredEnv ?? [], env);
     const credentials = await mintCredentials(row);
-    try {
-      await backend.start({
-        id,
-        name: row.name,
-        tier: row.tier,
-        workspaceDir: row.workspace_access === 'none' ? null : row.workspace_dir,
-        env,
-        files,
-        ...credentials,
-        publish: (url) => publish(id, url),
-      });
-    } catch (error) {
-      if (error instanceof SuspendedError) return await backend.stop(id);
-      throw error;
-    }
+    await backend.start({
+      id,
+      name: row.name,
+      tier: row.tier,
+      workspaceDir: row.workspace_access === 'none' ? null : row.workspace_dir,
+      env,
+      files,
+      ...credentials,
+      resetSession: options.resetSession,
+      publish: (url) => publish(id, url),
+    });
     // Between the address and the launch the seat may have gone too.
     if (!(await store.maySeatRun(db.kysely, id))) await backend.stop(id);
   }

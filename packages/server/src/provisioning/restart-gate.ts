@@ -7,8 +7,8 @@ import type { Logger } from '../platform/log.ts';
 import * as store from './store.ts';
 
 export const GATE_PREFIX = 'workload:';
-/** Longer than a cycle takes: stop, start and the wait for its first sign of life. */
-const LEASE_MS = 120_000;
+/** Longer than a cycle takes (15 s to stop, 10 s until the first sign of life), short for whoever follows a crashed platform. */
+const LEASE_MS = 45_000;
 const NOTE_MS = 600_000;
 
 export interface RestartGateDeps {

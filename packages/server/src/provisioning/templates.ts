@@ -20,10 +20,14 @@ export interface TemplateConfig {
 export interface Templates {
   /** Empty when the folder is not there. @throws invalid_template */
   read(name: string): TemplateConfig;
+  /** Files of this very template; null when there is none with a `config.yaml`. */
+  filesOf(name: string): Record<string, string> | null;
   /** Files of the named template, else of `<runtime>-default`, else of `<runtime>`; null when none has a `config.yaml`. */
   findFiles(name: string | null, runtime: string): Record<string, string> | null;
   /** The largest `provision_timeout_seconds` any template declares for the runtime. */
   provisionTimeoutMs(runtime: string): number | undefined;
+  /** Every runtime with such a declaration, in milliseconds. */
+  deadlines(): ReadonlyMap<string, number>;
 }
 
 export interface ParsedConfig extends TemplateConfig {
@@ -108,6 +112,11 @@ export function createTemplates(root: string, log: Logger): Templates {
     return folder && existsSync(join(folder, 'config.yaml')) ? folder : null;
   }
 
+  function filesOf(name: string): Record<string, string> | null {
+    const folder = locate(name);
+    return folder === null ? null : readTextFiles(folder);
+  }
+
   /** Once per process; what cannot be read is skipped. */
   function scanTimeouts(): Map<string, number> {
     const found = new Map<string, number>();
@@ -148,12 +157,16 @@ export function createTemplates(root: string, log: Logger): Templates {
         });
       }
     },
+    filesOf,
     findFiles(name, runtime) {
-      for (const candidate of [name, `${runtime}-default`, runtime]) {
-        const folder = candidate === null ? null : locate(candidate);
-        if (folder) return readTextFiles(folder);
-      }
-      return null;
+      const folder = [name, `${runtime}-default`, runtime]
+        .map((candidate) => (candidate === null ? null : locate(candidate)))
+        .find((found) => found !== null);
+      return folder ? readTextFiles(folder) : null;
+    },
+    deadlines() {
+      timeouts ??= scanTimeouts();
+      return timeouts;
     },
     provisionTimeoutMs(runtime) {
       timeouts ??= scanTimeouts();

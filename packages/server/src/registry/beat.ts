@@ -25,9 +25,6 @@ function clamp(value: number | null | undefined, most: number): number {
   return Math.min(value, most);
 }
 
-/** PostgreSQL text cannot hold NUL. */
-const plain = (text: string | null | undefined) => (text ?? '').replaceAll('\0', '');
-
 /** Empty entries are dropped; null when nothing is left, which clears the stored overrides. */
 function toMetadata(metadata: HeartbeatBody['runtime_metadata']): string | null {
   const capabilities =
@@ -45,18 +42,18 @@ function toMetadata(metadata: HeartbeatBody['runtime_metadata']): string | null 
 
 export function toSnapshot(body: HeartbeatBody): BeatSnapshot {
   const spend = Math.floor(clamp(body.monthly_spend, MOST_CENTS));
-  const sampleError = truncateBytes(plain(body.sample_error), MOST_ERROR_BYTES);
+  const sampleError = truncateBytes(body.sample_error ?? '', MOST_ERROR_BYTES);
   return {
     id: body.workspace_id,
     errorRate: clamp(body.error_rate, 1),
     sampleError: sampleError === '' ? null : sampleError,
     activeTasks: Math.floor(clamp(body.active_tasks, 1_000_000)),
     uptimeSeconds: Math.floor(clamp(body.uptime_seconds, Number.MAX_SAFE_INTEGER)),
-    currentTask: truncateBytes(plain(body.current_task), MOST_TASK_BYTES),
+    currentTask: truncateBytes(body.current_task ?? '', MOST_TASK_BYTES),
     monthlySpend: spend > 0 ? spend : null,
     metadata: toMetadata(body.runtime_metadata),
     needsRestart: body.needs_restart ?? null,
-    runtimeVersion: body.runtime_version ? plain(body.runtime_version).slice(0, 100) : null,
+    runtimeVersion: body.runtime_version ? truncateBytes(body.runtime_version, 100) : null,
   };
 }
 

@@ -1,6 +1,7 @@
 // The platform → workspace bearer: read, or minted where it is missing (chapter 10 §3.6). Absence is never cached.
 
 import { randomBytes } from 'node:crypto';
+import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
 import type { Logger } from '../platform/log.ts';
 import * as store from './store.ts';
@@ -20,12 +21,12 @@ export interface InboundSecrets {
   forget(id: string): void;
 }
 
-export function createInboundSecrets(db: Database, log: Logger): InboundSecrets {
+export function createInboundSecrets(db: Database, log: Logger, clock: Clock): InboundSecrets {
   const cache = new Map<string, { secret: string; until: number }>();
 
   function remember(id: string, secret: string): void {
     if (cache.size >= MOST_ENTRIES) cache.clear();
-    cache.set(id, { secret, until: Date.now() + TTL_MS });
+    cache.set(id, { secret, until: clock.now() + TTL_MS });
   }
 
   async function heal(id: string): Promise<InboundSecret> {
@@ -49,7 +50,7 @@ export function createInboundSecrets(db: Database, log: Logger): InboundSecrets 
   return {
     async readOrHeal(id) {
       const known = cache.get(id);
-      if (known && known.until > Date.now()) return { secret: known.secret, healed: false, error: null };
+      if (known && known.until > clock.now()) return { secret: known.secret, healed: false, error: null };
       try {
         return await heal(id);
       } catch (error) {

@@ -42,7 +42,7 @@ export function createRegistry(deps: {
   log: Logger;
 }): Registry {
   const { db, events, auth, workspaces, ports, log } = deps;
-  const inboundSecrets = createInboundSecrets(db, log);
+  const inboundSecrets = createInboundSecrets(db, log, deps.clock);
   const service = createRegistryService({ db, events, auth, workspaces, secrets: inboundSecrets, ports, log });
   return {
     inboundSecrets,

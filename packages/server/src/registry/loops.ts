@@ -13,13 +13,15 @@ export interface LivenessDeps {
   db: Database;
   workspaces: Workspaces;
   clock: Clock;
-  /** When this platform began to serve: its own outage must not count against the agents. */
+  /** When this platform began to serve, by the clock: its own outage must not count against the agents. */
   startedAt: Date;
   externalStaleSeconds: number;
   restart(id: string): void;
 }
 
-export function createLivenessLoop({ db, workspaces, startedAt, externalStaleSeconds, restart }: LivenessDeps): Loop {
+export function createLivenessLoop(deps: LivenessDeps): Loop {
+  const { db, workspaces, clock, startedAt, externalStaleSeconds, restart } = deps;
+
   return {
     name: 'liveness-monitor',
     why: 'A seat whose agent fell silent would be shown online for ever.',
@@ -27,10 +29,11 @@ export function createLivenessLoop({ db, workspaces, startedAt, externalStaleSec
     timeoutMs: 30_000,
     runs: 'one-replica',
     async run() {
+      // Nobody can have been silent towards us for longer than we listen. The beats' own age is the database's to tell.
+      const listeningSeconds = (clock.now() - startedAt.getTime()) / 1000;
       const silent = await store.listSilent(db.kysely, {
-        silentSeconds: SILENT_SECONDS,
-        externalSeconds: externalStaleSeconds,
-        since: startedAt,
+        silentSeconds: listeningSeconds > SILENT_SECONDS ? SILENT_SECONDS : null,
+        externalSeconds: listeningSeconds > externalStaleSeconds ? externalStaleSeconds : null,
         limit: BATCH,
       });
       let offline = 0;
@@ -39,6 +42,7 @@ export function createLivenessLoop({ db, workspaces, startedAt, externalStaleSec
         const external = runtime === 'external';
         const row = await workspaces.transition(external ? 'await_agent' : 'go_offline', id, {
           patch: { current_task: '', active_tasks: 0 },
+          guard: store.isSilentFor(external ? externalStaleSeconds : SILENT_SECONDS),
           details: { reason: 'no heartbeat' },
         });
         if (!row) continue;

@@ -1,5 +1,15 @@
 import { type ApiError, createClient } from '@molecule/contract';
-import { createManualClock, type FakeAgent, startFakeAgent, startPlatform, type TestPlatform } from '@molecule/testkit';
+import {
+  breakColumn,
+  createSeat,
+  type FakeAgent,
+  failureOf,
+  mendColumn,
+  startFakeAgent,
+  startPlatform,
+  type TestPlatform,
+} from '@molecule/testkit';
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 let test: TestPlatform;
@@ -20,7 +30,6 @@ const CARD = { name: 'tester', protocolVersion: '0.3.0' };
 /** A row with an open enrolment window and no token, as provisioning leaves it. */
 async function createEnrolling(runtime = 'echo', extra: Record<string, unknown> = {}): Promise<string> {
   const { id } = await test.admin.createWorkspace({ body: { name: `seat ${Math.random()}`, runtime, ...extra } });
-  const { sql } = await import('kysely');
   await sql`update workspaces set enroll_until = now() + interval '5 minutes', status = 'provisioning', last_sample_error = null where id = ${id}`.execute(
     test.db.kysely,
   );
@@ -33,15 +42,6 @@ const register = (id: string, token: string | null, body: Record<string, unknown
   createClient({ baseUrl: test.url, ...(token ? { token } : {}) }).register({
     body: { id, agent_card: CARD, url: 'http://192.168.0.7:9', ...body } as never,
   });
-
-const failure = async (promise: Promise<unknown>): Promise<ApiError> => {
-  try {
-    await promise;
-  } catch (error) {
-    return error as ApiError;
-  }
-  throw new Error('the call was expected to fail');
-};
 
 const row = async (id: string) =>
   await test.db.kysely.selectFrom('workspaces').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
@@ -76,7 +76,8 @@ describe('registration', () => {
     const before = await row(id);
     for (const token of [null, 'garbage', foreign.auth_token ?? '']) {
       expect(
-        (await failure(register(id, token, { url: 'http://192.168.0.8:9', agent_card: { name: 'intruder' } }))).status,
+        (await failureOf(register(id, token, { url: 'http://192.168.0.8:9', agent_card: { name: 'intruder' } })))
+          .status,
       ).toBe(401);
     }
     const after = await row(id);
@@ -87,8 +88,8 @@ describe('registration', () => {
   it('10.4 unknown and known id without bearer → 401 with identical bodies', async () => {
     const id = await createEnrolling();
     await register(id, null);
-    const known = await failure(register(id, null));
-    const unknown = await failure(register('00000000-0000-4000-8000-000000000001', null));
+    const known = await failureOf(register(id, null));
+    const unknown = await failureOf(register('00000000-0000-4000-8000-000000000001', null));
     expect([known.status, unknown.status]).toEqual([401, 401]);
     expect(known.body).toEqual(unknown.body);
   });
@@ -104,8 +105,8 @@ describe('registration', () => {
 
   it('10.6 mode and URL: unknown mode 400, push without URL 400, poll without URL 200 and no URL kept', async () => {
     const id = await createEnrolling();
-    expect((await failure(register(id, null, { delivery_mode: 'stream' }))).body.field).toBe('delivery_mode');
-    expect((await failure(register(id, null, { url: '', delivery_mode: 'push' }))).body.field).toBe('url');
+    expect((await failureOf(register(id, null, { delivery_mode: 'stream' }))).body.field).toBe('delivery_mode');
+    expect((await failureOf(register(id, null, { url: '', delivery_mode: 'push' }))).body.field).toBe('url');
     await register(id, null, { url: undefined, delivery_mode: 'poll' });
     expect((await test.platform.workspaces.facts(id))?.url).toBeNull();
   });
@@ -137,23 +138,11 @@ describe('registration', () => {
     expect((await row(id)).url_source).toBe('agent');
   });
 
-  it('10.10 a null inbound secret is healed in the reply', async () => {
-    const id = await createEnrolling();
-    await test.db.kysely
-      .updateTable('workspaces')
-      .set({ platform_inbound_secret: null })
-      .where('id', '=', id)
-      .execute();
-    const reply = await register(id, null);
-    expect(reply.platform_inbound_secret).toBeTruthy();
-    expect((await row(id)).platform_inbound_secret).toBe(reply.platform_inbound_secret);
-  });
-
   it('10.14 a paused workspace registers → 409, still paused', async () => {
     const agent = await startFakeAgent(test);
     agents.push(agent);
     await test.platform.workspaces.transition('pause', agent.id, { patch: { url: null } });
-    const refused = await failure(register(agent.id, agent.token));
+    const refused = await failureOf(register(agent.id, agent.token));
     expect(refused.status).toBe(409);
     expect((await row(agent.id)).status).toBe('paused');
   });
@@ -162,7 +151,7 @@ describe('registration', () => {
     const agent = await startFakeAgent(test);
     agents.push(agent);
     await test.admin.deleteWorkspace({ params: { id: agent.id } });
-    expect((await failure(register(agent.id, agent.token))).status).toBe(401);
+    expect((await failureOf(register(agent.id, agent.token))).status).toBe(401);
     expect((await agent.heartbeat()).status).toBe(401);
     expect((await row(agent.id)).status).toBe('removed');
     expect((await listEventNames(agent.id))[0]).toBe('WORKSPACE_REMOVED');
@@ -172,18 +161,44 @@ describe('registration', () => {
 describe('registration, strict mode', () => {
   let strict: TestPlatform;
   beforeAll(async () => {
-    strict = await startPlatform({ clock: createManualClock() });
+    strict = await startPlatform();
   });
   afterAll(async () => {
     await strict?.stop();
   });
 
-  it('10.8 strict: a private address is fine in poll mode and refused in push mode', async () => {
-    const { id, connection } = await strict.admin.createWorkspace({ body: { name: 'private', external: true } });
-    const client = createClient({ baseUrl: strict.url, token: connection?.auth_token ?? '' });
+  it('10.8 strict: a private address is fine in poll mode, refused in push mode; a mode that cannot be read means push', async () => {
+    const { id, token } = await createSeat(strict);
+    const client = strict.client(token);
     const call = (mode: 'push' | 'poll') =>
       client.register({ body: { id, agent_card: CARD, url: 'http://10.0.0.1', delivery_mode: mode } });
     await expect(call('poll')).resolves.toMatchObject({ delivery_mode: 'poll' });
-    expect((await failure(call('push'))).code).toBe('unsafe_url');
+    expect((await failureOf(call('push'))).code).toBe('unsafe_url');
+
+    const agent = await startFakeAgent(strict, { deliveryMode: 'poll' });
+    agents.push(agent);
+    const { kysely } = strict.db;
+    await kysely
+      .updateTable('workspaces')
+      .set({ url: agent.url, url_source: 'provisioner' })
+      .where('id', '=', agent.id)
+      .execute();
+    strict.platform.workspaces.forget(agent.id);
+    const body = JSON.stringify({
+      method: 'message/send',
+      params: { message: { parts: [{ kind: 'text', text: 'hi' }] } },
+    });
+    const send = () =>
+      strict.admin.raw('POST', `/workspaces/${agent.id}/a2a`, {
+        body,
+        headers: { 'content-type': 'application/json' },
+      });
+    expect(await (await send()).json()).toMatchObject({ delivery_mode: 'poll' });
+    expect(agent.calls).toHaveLength(0);
+    await breakColumn(strict.db, 'workspaces', 'delivery_mode');
+    strict.platform.workspaces.forget(agent.id);
+    expect(await (await send()).json()).toMatchObject({ result: { parts: [{ text: 'ok' }] } });
+    expect(agent.calls).toHaveLength(1);
+    await mendColumn(strict.db, 'workspaces');
   });
 });

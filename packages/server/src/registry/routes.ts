@@ -32,7 +32,7 @@ export function mountRegistryRoutes(
         return { status: 'updated' as const };
       },
       discover: async ({ params, principal, request }) =>
-        await service.discover(params.id, callerOf(principal, request)),
+        await service.discover(params.id, callerOf(principal, request), isAdmin(principal)),
       listPeers: async ({ params, query }) => await service.listPeers(params.id, query.q),
       checkAccess: async ({ body, principal }) => {
         if (principal.kind === 'workspace' && principal.workspaceId !== body.caller_id)

@@ -1,11 +1,12 @@
 // Registration, heartbeats, cards, discovery (chapter 10 §2.4, §3–4). Status edges go through the workspaces' lifecycle.
 
 import type { HeartbeatBody, registerBody } from '@molecule/contract';
+import type { Transaction } from 'kysely';
 import type { z } from 'zod';
-import type { Auth } from '../auth/index.ts';
+import { type Auth, lookUp } from '../auth/index.ts';
 import type { Events } from '../events/index.ts';
-import { createBatcher, type Database } from '../platform/db/index.ts';
-import { notFound, PlatformError, platformUnavailable, unauthenticated } from '../platform/errors.ts';
+import { createBatcher, type Database, isUniqueViolation, type Tables } from '../platform/db/index.ts';
+import { notFound, PlatformError, unauthenticated } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import { isAdmin, type Principal } from '../platform/principal.ts';
 import type { Workspaces } from '../workspaces/index.ts';
@@ -62,32 +63,27 @@ export function createRegistryService({ db, events, auth, workspaces, secrets, p
     if (token?.workspaceId !== id) throw unauthenticated();
   }
 
-  async function readGate(id: string): Promise<store.GateRow | null> {
-    try {
-      return await store.findGate(db.kysely, id);
-    } catch (error) {
-      throw platformUnavailable(error);
-    }
-  }
-
-  /** @returns whether the call bootstraps, that is, gets its first token. */
+  /** @returns the row, null where an administrator announces a new one, and whether the call gets its first token. */
   async function passGate(
     id: string,
     bearer: string | null,
     principal: Principal,
-  ): Promise<{ bootstrap: boolean; insert: boolean }> {
-    const gate = await readGate(id);
-    if (!gate) {
-      if (isAdmin(principal)) return { bootstrap: true, insert: true };
-      throw unauthenticated();
+  ): Promise<{ known: store.GateRow | null; bootstrap: boolean }> {
+    const known = await lookUp(store.findGate(db.kysely, id));
+    if (known?.has_live_token) await assertOwnToken(id, bearer);
+    const entitled = known ? known.has_live_token || known.is_enrolling : isAdmin(principal);
+    if (!entitled || known?.status === 'removed') throw unauthenticated();
+    return { known, bootstrap: !known?.has_live_token };
+  }
+
+  /** A row for an id that only an administrator may announce (chapter 10 §3.2); its name is its id. */
+  async function insertUnknown(trx: Transaction<Tables>, id: string): Promise<void> {
+    try {
+      await workspaces.createIn(trx, { id, name: id, runtime: 'external' });
+    } catch (error) {
+      if (!isUniqueViolation(error)) throw error;
+      throw new PlatformError('conflict', 'this workspace is being announced by another call');
     }
-    if (gate.status === 'removed') throw unauthenticated();
-    if (gate.has_live_token) {
-      await assertOwnToken(id, bearer);
-      return { bootstrap: false, insert: false };
-    }
-    if (gate.enroll_until && gate.enroll_until.getTime() > Date.now()) return { bootstrap: true, insert: false };
-    throw unauthenticated();
   }
 
   type RegisterBody = z.output<typeof registerBody>;
@@ -100,8 +96,7 @@ export function createRegistryService({ db, events, auth, workspaces, secrets, p
   }
 
   async function register(body: RegisterBody, bearer: string | null, principal: Principal): Promise<Registered> {
-    const entry = await passGate(body.id, bearer, principal);
-    const known = await readGate(body.id);
+    const { known, bootstrap } = await passGate(body.id, bearer, principal);
     const mode = resolveMode(body, known);
     const url = body.url || null;
     if (mode === 'push') {
@@ -110,10 +105,10 @@ export function createRegistryService({ db, events, auth, workspaces, secrets, p
       if (refusal) throw new PlatformError('unsafe_url', `url: ${refusal}`, { field: 'url' });
     }
     const token = await db.tx(async (trx) => {
-      if (entry.insert) await store.insertUnknown(trx, body.id);
+      if (!known) await insertUnknown(trx, body.id);
       const gate = await store.lockGate(trx, body.id);
       // Re-judged under the lock: a racing bootstrap or a deletion may have come first.
-      if (!gate || gate.status === 'removed' || (entry.bootstrap && gate.has_live_token)) throw unauthenticated();
+      if (!gate || gate.status === 'removed' || (bootstrap && gate.has_live_token)) throw unauthenticated();
       if (SUSPENDED.has(gate.status))
         throw new PlatformError('workspace_suspended', `the workspace is ${gate.status} and cannot register`, {
           status: gate.status,
@@ -130,7 +125,7 @@ export function createRegistryService({ db, events, auth, workspaces, secrets, p
       });
       if (!row)
         throw new PlatformError('workspace_suspended', 'the workspace cannot register now', { status: gate.status });
-      if (!entry.bootstrap) return null;
+      if (!bootstrap) return null;
       const minted = await auth.tokens.mint(trx, body.id);
       await store.closeEnrolment(trx, body.id);
       return minted.token;
@@ -214,15 +209,22 @@ export function createRegistryService({ db, events, auth, workspaces, secrets, p
     workspaces.forget(id);
   }
 
-  /** @param caller the asking workspace; null = an operator without one. */
-  async function discover(id: string, caller: string | null): Promise<{ id: string; url: string; name: string }> {
+  /**
+   * @param caller the asking workspace; null = an operator that names none.
+   * @param isOperator may learn that an id is unknown; workspaces get the same answer as for those they may not reach.
+   */
+  async function discover(
+    id: string,
+    caller: string | null,
+    isOperator: boolean,
+  ): Promise<{ id: string; url: string; name: string }> {
     if (caller === null)
       throw new PlatformError('invalid_request', 'X-Workspace-ID: is required', { field: 'X-Workspace-ID' });
     const target = await workspaces.facts(id);
-    // The same answer for unknown and forbidden ids, so that nobody can probe for them.
-    if (!(await ports.canCommunicate(caller, id)))
+    const isGone = target === null || target.status === 'removed';
+    if (isOperator && isGone) throw notFound('workspace');
+    if (isGone || !(await ports.canCommunicate(caller, id)))
       throw new PlatformError('access_denied', 'access denied: workspaces cannot communicate per hierarchy rules');
-    if (!target || target.status === 'removed') throw notFound('workspace');
     if (!target.url || (target.status !== 'online' && target.status !== 'degraded'))
       throw new PlatformError('agent_not_ready', 'the workspace is not reachable', { status: target.status });
     const callerFacts = await workspaces.facts(caller);

@@ -1,6 +1,6 @@
 // All SQL of registration, heartbeats, discovery and the liveness sweeps. Beats of many agents are one statement.
 
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
 import type { Tables } from '../platform/db/index.ts';
 
 type Executor = Kysely<Tables> | Transaction<Tables>;
@@ -48,7 +48,7 @@ export async function storeBeats(db: Executor, beats: readonly BeatSnapshot[]): 
       ), (select set_config('synchronous_commit', 'off', true)) as relaxed
     ), before as (
       select w.id, w.current_task, w.active_tasks, w.monthly_spend, w.runtime_metadata, w.status
-      from workspaces w join beat on beat.id = w.id where w.status <> 'removed' for update of w
+      from workspaces w join beat on beat.id = w.id where w.status <> 'removed' order by w.id for update of w
     )
     update workspaces w set
       last_heartbeat_at = clock_timestamp(),
@@ -74,16 +74,15 @@ export async function storeBeats(db: Executor, beats: readonly BeatSnapshot[]): 
 export interface GateRow {
   id: string;
   status: string;
-  enroll_until: Date | null;
+  is_enrolling: boolean;
   runtime: string;
   delivery_mode: string | null;
   url_source: string | null;
   url: string | null;
-  platform_inbound_secret: string | null;
   has_live_token: boolean;
 }
 
-const gateColumns = sql`w.id, w.status::text, w.enroll_until, w.runtime, w.delivery_mode, w.url_source, w.url, w.platform_inbound_secret,
+const gateColumns = sql`w.id, w.status::text, coalesce(w.enroll_until > now(), false) as is_enrolling, w.runtime, w.delivery_mode, w.url_source, w.url,
   exists (select 1 from workspace_auth_tokens t where t.workspace_id = w.id and t.revoked_at is null) as has_live_token`;
 
 export async function findGate(db: Executor, id: string): Promise<GateRow | null> {
@@ -99,14 +98,6 @@ export async function lockGate(trx: Transaction<Tables>, id: string): Promise<Ga
 
 export async function closeEnrolment(trx: Transaction<Tables>, id: string): Promise<void> {
   await trx.updateTable('workspaces').set({ enroll_until: null }).where('id', '=', id).execute();
-}
-
-/** A row for an id only an administrator may announce (chapter 10 §3.2). */
-export async function insertUnknown(trx: Transaction<Tables>, id: string): Promise<void> {
-  await sql`insert into workspaces (id, name, runtime) values (${id}, ${id}, 'external') on conflict do nothing`.execute(
-    trx,
-  );
-  await sql`insert into canvas_layouts (workspace_id) values (${id}) on conflict do nothing`.execute(trx);
 }
 
 /** @returns true when the secret was absent and is now `secret`. */
@@ -164,16 +155,22 @@ export async function listPeers(db: Executor, id: string, needle: string | null)
   return result.rows;
 }
 
-/** Online or degraded seats whose last beat is older than the limit. `since` floors the age at the platform's own start. */
+/** The last beat is older than the limit; holds also as the guard of a transition, for a beat that came meanwhile. */
+export function isSilentFor(seconds: number): RawBuilder<boolean> {
+  return sql<boolean>`coalesce(last_heartbeat_at, status_changed_at) < now() - make_interval(secs => ${seconds})`;
+}
+
+/** Online or degraded seats without a beat for longer than their limit, the longest silent first. A null limit: not these. */
 export async function listSilent(
   db: Executor,
-  input: { silentSeconds: number; externalSeconds: number; since: Date; limit: number },
+  input: { silentSeconds: number | null; externalSeconds: number | null; limit: number },
 ): Promise<{ id: string; runtime: string }[]> {
+  const any = (condition: RawBuilder<boolean>, seconds: number | null) =>
+    seconds === null ? sql`false` : sql`(${condition} and ${isSilentFor(seconds)})`;
   const result = await sql<{ id: string; runtime: string }>`
     select id, runtime from workspaces
     where status in ('online', 'degraded')
-      and greatest(coalesce(last_heartbeat_at, status_changed_at), ${input.since}::timestamptz)
-        < now() - make_interval(secs => case when runtime = 'external' then ${input.externalSeconds}::int else ${input.silentSeconds}::int end)
+      and (${any(sql`runtime = 'external'`, input.externalSeconds)} or ${any(sql`runtime <> 'external'`, input.silentSeconds)})
     order by last_heartbeat_at nulls first limit ${input.limit}
   `.execute(db);
   return result.rows;

@@ -1,9 +1,9 @@
 // Encryption of secrets at rest: AES-256-GCM, a 12-byte nonce before ciphertext and tag, a version per row (chapter 30 §6.8).
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Config, ConfigError } from '../config.ts';
+import { type Config, ConfigError, parseSecretsKey } from '../config.ts';
 import type { Logger } from '../platform/log.ts';
 
 const KEY_BYTES = 32;
@@ -18,23 +18,22 @@ export interface Cipher {
   decrypt(value: Buffer, version: number): string;
 }
 
-function parseKey(text: string): Buffer | null {
-  if (Buffer.byteLength(text) === KEY_BYTES) return Buffer.from(text);
-  const decoded = Buffer.from(text, 'base64');
-  return decoded.length === KEY_BYTES ? decoded : null;
+function syncAndClose(file: number): void {
+  fsyncSync(file);
+  closeSync(file);
 }
 
 /** From the environment, else the data directory's key file, made at the first start. @throws ConfigError for a key of the wrong length. */
 export function resolveKey(config: Config, log: Logger): Buffer {
   const hint = 'SECRETS_ENCRYPTION_KEY=$(openssl rand -base64 32) npm start';
   if (config.secretsKey) {
-    const key = parseKey(config.secretsKey);
+    const key = parseSecretsKey(config.secretsKey);
     if (!key) throw new ConfigError('SECRETS_ENCRYPTION_KEY must be 32 bytes, raw or base64', hint);
     return key;
   }
   const path = join(config.dataDir, 'secrets-key');
   if (existsSync(path)) {
-    const key = parseKey(readFileSync(path, 'utf8').trim());
+    const key = parseSecretsKey(readFileSync(path, 'utf8').trim());
     if (!key)
       throw new ConfigError(
         `${path} does not hold a key of 32 bytes`,
@@ -46,7 +45,9 @@ export function resolveKey(config: Config, log: Logger): Buffer {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const file = openSync(path, 'wx', 0o600);
   writeSync(file, key.toString('base64'));
-  closeSync(file);
+  syncAndClose(file);
+  // The name too: a secret must never be on the disk before the key that reads it.
+  syncAndClose(openSync(config.dataDir, 'r'));
   log.info({ path }, 'generated a key for secrets');
   return key;
 }

@@ -10,15 +10,16 @@ import { type Authorize, answer, mount } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import { createCipher, resolveKey } from './cipher.ts';
-import { defaultModel } from './models.ts';
+import { fittingModel, sortByProvider } from './models.ts';
 import * as store from './store.ts';
 
-export { defaultModel } from './models.ts';
+export { defaultModel, isDefaultModel } from './models.ts';
 
 /** Set by the platform itself for every agent; a secret of that name would break it. */
 const RESERVED =
   /^(WORKSPACE_ID|WORKSPACE_CONFIG_PATH|CONFIGS_DIR|PLATFORM_URL|MOLECULE_.*|PORT|HOME|PATH|TIER|PLUGINS_DIR|PYTHONPATH|NODE_OPTIONS|ADMIN_TOKEN|DATABASE_URL|SECRETS_ENCRYPTION_KEY|DELEGATION_RESULTS_FILE|PARENT_ID)$/;
 const MODEL_KEY = 'MODEL_PROVIDER';
+const ASLEEP = new Set(['paused', 'hibernating', 'hibernated', 'removed']);
 
 export interface Secrets {
   /** Decrypted, workspace over global. @throws SecretsUnreadableError naming the keys. */
@@ -26,6 +27,7 @@ export interface Secrets {
   /** Names of global secrets with a value that can be read and is not empty. */
   globalKeys(): Promise<string[]>;
   saveMany(trx: Transaction<Tables>, id: string, values: Record<string, string>): Promise<void>;
+  /** The seat's own choice; else the organisation's (a global `MODEL_PROVIDER`); else one there is a key for. */
   readModel(id: string, runtime: string): Promise<{ model: string; source: 'workspace_secrets' | 'default' }>;
   saveModel(id: string, model: string): Promise<void>;
   mount(app: FastifyInstance, authorize: Authorize): void;
@@ -71,6 +73,12 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
     if (!facts || facts.status === 'removed') throw notFound('workspace');
   }
 
+  /** A seat that sleeps gets the change when it wakes. */
+  async function restartAwake(id: string): Promise<void> {
+    const facts = await workspaces.facts(id);
+    if (facts && !ASLEEP.has(facts.status)) restart([id]);
+  }
+
   /** Null when it cannot be decrypted; logged by name. */
   function read(row: store.StoredSecret): string | null {
     try {
@@ -93,12 +101,22 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
     return values;
   }
 
+  /** The seat's own first, then what the platform was started with, then the global ones, the oldest first: a key saved later changes no model. */
+  function listCredentials(rows: readonly store.StoredSecret[]): string[] {
+    const named = (scope: store.StoredSecret['scope']) =>
+      rows
+        .filter((row) => row.scope === scope)
+        .sort((a, b) => a.created_at.getTime() - b.created_at.getTime())
+        .map(({ key }) => key);
+    return [...named('workspace'), ...sortByProvider(Object.keys(config.modelEnvironment)), ...named('global')];
+  }
+
   async function saveWorkspace(id: string, key: string, value: string) {
     assertKey(key);
     assertValue(value);
     await assertLive(id);
     await store.upsertWorkspace(db.kysely, id, { key, ...cipher.encrypt(value) });
-    restart([id]);
+    await restartAwake(id);
     return { status: 'saved' as const, key };
   }
 
@@ -133,16 +151,16 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
     },
     async readModel(id, runtime) {
       const rows = await store.listMerged(db.kysely, id);
-      const row = rows.find(({ key, scope }) => key === MODEL_KEY && scope === 'workspace');
-      if (!row) return { model: defaultModel(runtime), source: 'default' };
+      const row = rows.find(({ key }) => key === MODEL_KEY);
+      if (!row) return { model: fittingModel(runtime, listCredentials(rows)), source: 'default' };
       const model = read(row);
-      if (model === null) throw unreadable([`workspace:${MODEL_KEY}`]);
-      return { model, source: 'workspace_secrets' };
+      if (model === null) throw unreadable([`${row.scope}:${MODEL_KEY}`]);
+      return { model, source: row.scope === 'workspace' ? 'workspace_secrets' : 'default' };
     },
     async saveModel(id, model) {
       if (model === '') await store.deleteWorkspace(db.kysely, id, MODEL_KEY);
       else await store.upsertWorkspace(db.kysely, id, { key: MODEL_KEY, ...cipher.encrypt(model) });
-      restart([id]);
+      await restartAwake(id);
     },
     mount: (app, authorize) =>
       mount(
@@ -164,7 +182,7 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
           putSecret: async ({ params, body }) => await saveWorkspace(params.id, body.key, body.value),
           deleteSecret: async ({ params }) => {
             if (!(await store.deleteWorkspace(db.kysely, params.id, params.key))) throw notFound('secret');
-            restart([params.id]);
+            await restartAwake(params.id);
             return { status: 'deleted' as const, key: params.key };
           },
           listGlobalSecrets: async () => (await store.listGlobal(db.kysely)).map(show),

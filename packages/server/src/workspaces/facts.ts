@@ -39,8 +39,23 @@ interface RuntimeMetadata {
   idle_timeout_seconds?: number;
 }
 
+interface Card {
+  /** v0.3 cards. */
+  protocolVersion?: unknown;
+  /** v1.0 cards. */
+  supportedInterfaces?: { protocolVersion?: unknown }[];
+  capabilities?: { streaming?: unknown };
+}
+
+/** A card that offers several versions is spoken to in the older one, which every reader of it knows. */
+function readVersion({ protocolVersion, supportedInterfaces }: Card): WorkspaceFacts['protocolVersion'] {
+  const offered = Array.isArray(supportedInterfaces) ? supportedInterfaces.map((one) => one?.protocolVersion) : [];
+  const versions = [protocolVersion, ...offered].filter((version) => typeof version === 'string');
+  return versions.length > 0 && versions.every((version) => version.startsWith('1')) ? '1.0' : '0.3';
+}
+
 export function toFacts(row: WorkspaceRow): WorkspaceFacts {
-  const card = (row.agent_card ?? {}) as { protocolVersion?: unknown; capabilities?: { streaming?: unknown } };
+  const card = (row.agent_card ?? {}) as Card;
   const metadata = (row.runtime_metadata ?? {}) as RuntimeMetadata;
   return {
     id: row.id,
@@ -53,7 +68,7 @@ export function toFacts(row: WorkspaceRow): WorkspaceFacts {
     url: row.url,
     urlSource: row.url_source as WorkspaceFacts['urlSource'],
     deliveryMode: row.delivery_mode as WorkspaceFacts['deliveryMode'],
-    protocolVersion: String(card.protocolVersion ?? '').startsWith('1') ? '1.0' : '0.3',
+    protocolVersion: readVersion(card),
     streaming: card.capabilities?.streaming === true,
     inboundSecret: row.platform_inbound_secret,
     budgetLimit: row.budget_limit,

@@ -39,7 +39,7 @@ export interface Workspaces {
     executor: Kysely<Tables> | Transaction<Tables>,
     parentId: string | null,
     name: string,
-  ): Promise<{ id: string; tier: number } | null>;
+  ): Promise<{ id: string; tier: number; x: number; y: number } | null>;
   get(id: string): Promise<WorkspaceRow | null>;
   /** The workspace and its ancestors up to the root, itself first. */
   listAncestry(id: string): ReturnType<typeof store.listAncestry>;
@@ -62,7 +62,7 @@ export function createWorkspaces({ db, events, log, ports, publicUrl }: Workspac
     log.warn({ err: error }, 'other replicas could not be told of a change'),
   );
   const service = createWorkspaceService({ db, events, facts, ports });
-  const removal = createRemoval({ db, events, facts, ports, service, log });
+  const removal = createRemoval({ db, facts, ports, service, log });
   let unlisten: (() => Promise<void>) | null = null;
   // Status, card and place change with an event, whichever replica made it; beats change nothing that is cached unless they say so.
   const unsubscribe = events.subscribe((frame) => {

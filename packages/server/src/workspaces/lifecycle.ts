@@ -104,7 +104,15 @@ export const workspaceLifecycle = defineLifecycle<WorkspaceRow>()({
       from: RUNNING,
       to: 'offline',
       why: 'Beats stopped, the backend says the workload is gone, or a call found it dead; a restart follows.',
-      event: (row) => ({ event: 'WORKSPACE_OFFLINE', workspace_id: row.id, payload: {} }),
+      event: (row, { reason, exit_code, signal }) => ({
+        event: 'WORKSPACE_OFFLINE',
+        workspace_id: row.id,
+        payload: {
+          ...(typeof reason === 'string' ? { reason } : {}),
+          ...(typeof exit_code === 'number' ? { exit_code } : {}),
+          ...(typeof signal === 'string' ? { signal } : {}),
+        },
+      }),
     }),
     await_agent: edge({
       from: RUNNING,
@@ -153,7 +161,7 @@ export const workspaceLifecycle = defineLifecycle<WorkspaceRow>()({
       why: 'The workload could not be stopped, so it still runs.',
     }),
     pause: edge({
-      from: LIVE,
+      from: LIVE.filter((status) => status !== 'paused'),
       to: 'paused',
       why: 'A person paused the seat.',
       event: (row) => ({ event: 'WORKSPACE_PAUSED', workspace_id: row.id, payload: { name: row.name } }),
@@ -174,7 +182,11 @@ export const workspaceLifecycle = defineLifecycle<WorkspaceRow>()({
       from: LIVE,
       to: 'removed',
       why: 'A person deleted the seat or its parent.',
-      // The event follows the stop of the workload (chapter 10 §2.9 step 4), so the change itself is silent.
+      event: (row, { cascadeDeleted }) => ({
+        event: 'WORKSPACE_REMOVED',
+        workspace_id: row.id,
+        payload: typeof cascadeDeleted === 'number' ? { cascade_deleted: cascadeDeleted } : {},
+      }),
     }),
   },
 });

@@ -1,8 +1,8 @@
 // Deleting a workspace and everything under it, in the order of chapter 10 §2.9: marked first, stopped after.
 // A repeat is safe: it collects the tombstones too and replays the stops that failed.
 
-import type { Events } from '../events/index.ts';
-import type { Database } from '../platform/db/index.ts';
+import type { Transaction } from 'kysely';
+import type { Database, Tables } from '../platform/db/index.ts';
 import { notFound, PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import type { FactsCache } from './facts.ts';
@@ -13,7 +13,6 @@ const STOP_LIMIT_MS = 30_000;
 
 export interface RemovalDeps {
   db: Database;
-  events: Events;
   facts: FactsCache;
   ports: WorkspacePorts;
   service: WorkspaceService;
@@ -28,20 +27,38 @@ export interface Removal {
   ): Promise<{ status: 'removed' | 'purged'; cascade_deleted: number }>;
 }
 
-export function createRemoval({ db, events, facts, ports, service, log }: RemovalDeps): Removal {
-  /** Marks the whole subtree in one transaction: nothing is half deleted. */
-  async function markRemoved(ids: string[]): Promise<string[]> {
+export function createRemoval({ db, facts, ports, service, log }: RemovalDeps): Removal {
+  /** Children are made and moved under a lock on their parent, so what is locked here gets no more of them. */
+  async function lockSubtree(trx: Transaction<Tables>, id: string): Promise<string[]> {
+    await store.lockTree(trx);
+    for (let locked = new Set<string>(); ; ) {
+      const ids = (await store.listSubtree(trx, id)).map((node) => node.id);
+      if (ids.every((node) => locked.has(node))) return ids;
+      await store.lockWorkspaces(trx, ids);
+      locked = new Set(ids);
+    }
+  }
+
+  /** Marks the whole subtree in one transaction, leaves first, itself last: nothing is half deleted, and each says so once. */
+  async function markRemoved(id: string): Promise<{ ids: string[]; cascadeDeleted: number }> {
     const marked = await db.tx(async (trx) => {
-      const changed: string[] = [];
-      for (const id of ids)
-        if (await service.transitionIn(trx, 'remove', id, { patch: { url: null, current_task: '', active_tasks: 0 } }))
-          changed.push(id);
+      const ids = await lockSubtree(trx, id);
+      // Their messages end before the first event is appended: whoever moves a delegation locks its row before the log.
+      await ports.endMessaging(trx, ids, 'workspace removed');
+      let cascadeDeleted = 0;
+      for (const node of ids.toReversed()) {
+        const changed = await service.transitionIn(trx, 'remove', node, {
+          patch: { url: null, current_task: '', active_tasks: 0 },
+          details: node === id ? { cascadeDeleted } : {},
+        });
+        if (changed && node !== id) cascadeDeleted += 1;
+      }
       await store.deleteLayouts(trx, ids);
       await ports.revokeTokens(trx, ids);
-      await ports.endMessaging(trx, ids, 'workspace removed');
-      return changed;
+      return { ids, cascadeDeleted };
     });
-    for (const id of ids) facts.forget(id);
+    for (const node of marked.ids) facts.forget(node);
+    await ports.forgetTokens();
     return marked;
   }
 
@@ -62,28 +79,12 @@ export function createRemoval({ db, events, facts, ports, service, log }: Remova
     }
   }
 
-  async function announce(id: string, cascade: number | null): Promise<void> {
-    await db.tx((trx) =>
-      events.append(trx, {
-        event: 'WORKSPACE_REMOVED',
-        workspace_id: id,
-        payload: cascade === null ? {} : { cascade_deleted: cascade },
-      }),
-    );
-  }
-
   async function teardown(
     id: string,
     purge: boolean,
   ): Promise<{ status: 'removed' | 'purged'; cascade_deleted: number }> {
-    const subtree = await store.listSubtree(db.kysely, id);
-    const ids = subtree.map((node) => node.id);
-    const marked = new Set(await markRemoved(ids));
+    const { ids, cascadeDeleted } = await markRemoved(id);
     const stopped = await Promise.all(ids.map(stopBounded));
-    // Leaves first, the workspace itself last.
-    const removedCount = ids.filter((child) => child !== id && marked.has(child)).length;
-    for (const child of ids.toReversed())
-      if (marked.has(child)) await announce(child, child === id ? removedCount : null);
     const failures = stopped.filter((ok) => !ok).length;
     if (failures > 0)
       throw new PlatformError('stop_failures', `removed, but ${failures} could not be stopped; delete again to retry`, {
@@ -91,7 +92,7 @@ export function createRemoval({ db, events, facts, ports, service, log }: Remova
         stop_failures: failures,
       });
     if (purge) await db.tx((trx) => store.purgeWorkspaces(trx, ids));
-    return { status: purge ? 'purged' : 'removed', cascade_deleted: removedCount };
+    return { status: purge ? 'purged' : 'removed', cascade_deleted: cascadeDeleted };
   }
 
   return {

@@ -74,9 +74,10 @@ export function mountWorkspaceRoutes(app: FastifyInstance, authorize: Authorize,
           });
         return { workspace_id: row.id, status: row.status, paused: row.status === 'paused', deleted: false as const };
       },
-      restartWorkspace: async ({ params }) => {
-        await service.restart(params.id);
-        return { status: 'provisioning' as const };
+      restartWorkspace: async ({ params, query, body }) => {
+        const reset = query.reset || body?.reset === true;
+        const { configDir } = await service.restart(params.id, { ...body, reset });
+        return { status: 'provisioning' as const, config_dir: configDir, reset_session: reset };
       },
       getWorkspaceLogs: async ({ params, query }) => {
         await service.getLive(params.id);

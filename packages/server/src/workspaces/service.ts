@@ -1,8 +1,9 @@
 // Creating, reading and changing workspaces (chapter 10 §2.1). Removal is in removal.ts, the status table in lifecycle.ts.
 
 import { randomUUID } from 'node:crypto';
-import { ADMIN_FIELDS, type CreateWorkspaceBody, type PatchWorkspaceBody } from '@molecule/contract';
+import { ADMIN_FIELDS, type CreateWorkspaceBody, type PatchWorkspaceBody, type restartBody } from '@molecule/contract';
 import type { Transaction } from 'kysely';
+import type { z } from 'zod';
 import type { Events } from '../events/index.ts';
 import type { Database, Tables } from '../platform/db/index.ts';
 import { invalid, notFound, PlatformError } from '../platform/errors.ts';
@@ -18,7 +19,8 @@ export interface WorkspacePorts {
   /** Starts the provisioning pipeline, detached. */
   provision(id: string): void;
   stop(id: string): Promise<void>;
-  restart(id: string): void;
+  /** @returns where its files come from. @throws invalid_template */
+  restart(id: string, request: RestartRequest): Promise<{ configDir: string }>;
   hasBackend(): boolean;
   readLog(id: string, lines: number): Promise<{ lines: string[]; truncated: boolean } | null>;
   /** Runtime and tier a template names. @throws invalid_template */
@@ -31,12 +33,17 @@ export interface WorkspacePorts {
   saveModel(id: string, model: string): Promise<void>;
   mintToken(trx: Transaction<Tables>, id: string): Promise<string>;
   revokeTokens(trx: Transaction<Tables>, ids: string[]): Promise<void>;
+  /** After the commit of a revocation: no replica may go on believing the tokens. */
+  forgetTokens(): Promise<void>;
   /** Runs in the removing transaction: messages and delegations of these workspaces end. */
   endMessaging(trx: Transaction<Tables>, ids: string[], reason: string): Promise<void>;
   canCommunicate(a: string, b: string): Promise<boolean>;
   /** @returns null when the address may be called, else why not. */
   judgeUrl(url: string): Promise<string | null>;
 }
+
+/** Wishes beside stopping and starting (chapter 10 §7.9). */
+export type RestartRequest = NonNullable<z.output<typeof restartBody>>;
 
 export interface WorkspaceDeps {
   db: Database;
@@ -46,6 +53,8 @@ export interface WorkspaceDeps {
 }
 
 export interface NewWorkspace {
+  /** A fresh one unless given. */
+  id?: string;
   name: string;
   role?: string | null;
   tier?: number;
@@ -85,18 +94,16 @@ export function createWorkspaceService({ db, events, facts, ports }: WorkspaceDe
 
   /** @throws invalid_parent unless the parent lives and does not stand under `childId`. */
   async function assertParent(trx: Transaction<Tables>, parentId: string, childId: string): Promise<void> {
-    const ancestry = await store.listAncestry(trx, parentId);
-    const parent = ancestry[0];
-    if (!parent || parent.status === 'removed')
+    if (!(await store.holdParent(trx, parentId)))
       throw new PlatformError('invalid_parent', 'parent_id: no such workspace', { field: 'parent_id' });
-    if (ancestry.some((ancestor) => ancestor.id === childId))
+    if ((await store.listAncestry(trx, parentId)).some((ancestor) => ancestor.id === childId))
       throw new PlatformError('invalid_parent', 'parent_id: would form a cycle', { field: 'parent_id' });
   }
 
   /** Inserts the row with its layout and says so; in the caller's transaction. */
   async function createIn(trx: Transaction<Tables>, input: NewWorkspace): Promise<WorkspaceRow> {
     assertKnownRuntime(input.runtime);
-    const id = randomUUID();
+    const id = input.id ?? randomUUID();
     const parentId = input.parentId ?? null;
     if (parentId) await assertParent(trx, parentId, id);
     const external = input.runtime === 'external';
@@ -209,6 +216,7 @@ export function createWorkspaceService({ db, events, facts, ports }: WorkspaceDe
       (field) => body[field] !== undefined,
     );
     await db.tx(async (trx) => {
+      if (columns.parent_id) await store.lockTree(trx);
       const row = await store.lockWorkspace(trx, id);
       if (!row || row.status === 'removed') throw notFound('workspace');
       const access = columns.workspace_access ?? row.workspace_access;
@@ -253,7 +261,7 @@ export function createWorkspaceService({ db, events, facts, ports }: WorkspaceDe
       );
   }
 
-  async function restart(id: string): Promise<void> {
+  async function restart(id: string, request: RestartRequest): Promise<{ configDir: string }> {
     const row = await getLive(id);
     if (row.runtime === 'external')
       throw new PlatformError(
@@ -263,7 +271,7 @@ export function createWorkspaceService({ db, events, facts, ports }: WorkspaceDe
       );
     await assertNothingPaused(id);
     if (!ports.hasBackend()) throw new PlatformError('no_backend', 'no provisioning backend is configured');
-    ports.restart(id);
+    return await ports.restart(id, request);
   }
 
   async function setBudget(id: string, limit: number | null): Promise<WorkspaceRow> {

@@ -15,8 +15,6 @@ export interface ListedWorkspace extends WorkspaceRow {
 
 /** A canvas shows every seat at once; an organisation beyond this is paged by `GET /workspaces?…` when it exists. */
 const MOST_WORKSPACES = 10_000;
-/** Deeper trees than this are cut: the hierarchy walk ends there too (chapter 10 §1.4). */
-const MOST_LEVELS = 32;
 
 const listedColumns = sql`w.*, coalesce(l.x, 0) as x, coalesce(l.y, 0) as y, coalesce(l.collapsed, false) as collapsed,
   (select count(*)::int from a2a_queue q where q.workspace_id = w.id and q.status = 'queued') as queue_depth`;
@@ -47,15 +45,34 @@ export async function lockWorkspace(trx: Transaction<Tables>, id: string): Promi
   return row ?? null;
 }
 
+/** One lock for the shape of the tree, held to the end of the transaction: two moves never form a cycle together. */
+const TREE_LOCK = 7_236_003;
+
+export async function lockTree(trx: Transaction<Tables>): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${TREE_LOCK})`.execute(trx);
+}
+
+/** By id, so that nobody who locks several waits for somebody who waits for him. */
+export async function lockWorkspaces(trx: Transaction<Tables>, ids: string[]): Promise<void> {
+  await sql`select 1 from workspaces where id = any(${ids}::uuid[]) order by id for no key update`.execute(trx);
+}
+
+/** Keeps a parent from being removed until its new child is committed. @returns false when it was removed or never was. */
+export async function holdParent(trx: Transaction<Tables>, id: string): Promise<boolean> {
+  const result = await sql`select 1 from workspaces where id = ${id} and status <> 'removed' for share`.execute(trx);
+  return result.rows.length > 0;
+}
+
 export async function findByParentAndName(
   db: Executor,
   parentId: string | null,
   name: string,
-): Promise<{ id: string; tier: number } | null> {
-  const result = await sql<{ id: string; tier: number }>`
-    select id, tier from workspaces
-    where parent_id is not distinct from ${parentId}::uuid and name = ${name} and status <> 'removed'
-    order by created_at limit 1
+): Promise<{ id: string; tier: number; x: number; y: number } | null> {
+  const result = await sql<{ id: string; tier: number; x: number; y: number }>`
+    select w.id, w.tier, coalesce(l.x, 0) as x, coalesce(l.y, 0) as y
+    from workspaces w left join canvas_layouts l on l.workspace_id = w.id
+    where w.parent_id is not distinct from ${parentId}::uuid and w.name = ${name} and w.status <> 'removed'
+    order by w.created_at limit 1
   `.execute(db);
   return result.rows[0] ?? null;
 }
@@ -118,7 +135,7 @@ export async function saveLayout(
   `.execute(trx);
 }
 
-/** Ids from a workspace up to its root, itself first. Ends at a cycle or after 32 levels. */
+/** Ids from a workspace up to its root, itself first. Ends at a cycle. */
 export async function listAncestry(
   db: Executor,
   id: string,
@@ -127,7 +144,7 @@ export async function listAncestry(
     with recursive up as (
       select id, parent_id, name, status::text, 0 as depth from workspaces where id = ${id}
       union all
-      select p.id, p.parent_id, p.name, p.status::text, up.depth + 1 from workspaces p join up on p.id = up.parent_id where up.depth < ${MOST_LEVELS}
+      select p.id, p.parent_id, p.name, p.status::text, up.depth + 1 from workspaces p join up on p.id = up.parent_id
     ) cycle id set looped using trail
     select id, parent_id, name, status from up where not looped order by depth
   `.execute(db);
@@ -135,17 +152,14 @@ export async function listAncestry(
 }
 
 /** The workspace and everything under it, tombstones included, deepest last. */
-export async function listSubtree(
-  db: Executor,
-  id: string,
-): Promise<{ id: string; name: string; status: string; depth: number }[]> {
-  const result = await sql<{ id: string; name: string; status: string; depth: number }>`
+export async function listSubtree(db: Executor, id: string): Promise<{ id: string }[]> {
+  const result = await sql<{ id: string }>`
     with recursive down as (
-      select id, name, status::text, 0 as depth from workspaces where id = ${id}
+      select id, 0 as depth from workspaces where id = ${id}
       union all
-      select c.id, c.name, c.status::text, down.depth + 1 from workspaces c join down on c.parent_id = down.id where down.depth < ${MOST_LEVELS}
+      select c.id, down.depth + 1 from workspaces c join down on c.parent_id = down.id
     ) cycle id set looped using trail
-    select id, name, status, depth from down where not looped order by depth limit ${MOST_WORKSPACES}
+    select id from down where not looped order by depth, id
   `.execute(db);
   return result.rows;
 }

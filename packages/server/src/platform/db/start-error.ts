@@ -6,6 +6,7 @@ export type StartErrorCode =
   | 'disk_full'
   | 'newer_schema'
   | 'unreachable'
+  | 'too_old'
   | 'not_durable'
   | 'unopenable';
 

@@ -17,7 +17,6 @@ export interface A2aQueueTable {
   method: string;
   idempotency_key: string | null;
   body_hash: Buffer | null;
-  caller_version: string | null;
   enqueued_at: GeneratedTimestamp;
   dispatched_at: Timestamp | null;
   completed_at: Timestamp | null;

@@ -53,13 +53,24 @@ export function tailLogs(path: string, lines: number): LogTail {
   return { lines: [...older.lines, ...current.lines], truncated: older.truncated };
 }
 
-function readMessage(line: string): string {
-  if (!line.startsWith('{')) return line;
+interface Said {
+  text: string;
+  /** It says that something went wrong. */
+  complains: boolean;
+}
+
+/** A line of the runtime's JSON log (pino: 50 = error), or any text. Stack frames explain nothing. */
+function readLine(line: string): Said | null {
+  if (/^\s+at /.test(line)) return null;
+  const plain = { text: line.trim(), complains: /error|cannot|failed|fatal|missing|not set/i.test(line) };
+  if (!line.startsWith('{')) return plain;
   try {
-    const entry = JSON.parse(line) as { msg?: string; err?: { message?: string } };
-    return [entry.msg, entry.err?.message].filter(Boolean).join(': ') || line;
+    const entry = JSON.parse(line) as { level?: number; msg?: string; err?: { message?: string } };
+    const text = [entry.msg, entry.err?.message].filter(Boolean).join(': ');
+    return text ? { text, complains: (entry.level ?? 0) >= 50 } : plain;
   } catch {
-    return line;
+    // Some other program's line that only begins like JSON.
+    return plain;
   }
 }
 
@@ -86,16 +97,18 @@ export interface EndedProcess {
   signal: string | null;
 }
 
-/** What a person can act on: the runtime's own findings, else the last error, else the last line. */
-export function explainExit({ lines, code, signal }: EndedProcess): string {
-  const findings = readFindings(lines);
+function describeEnd({ code, signal }: EndedProcess): string {
+  if (signal) return `was ended by ${signal}`;
+  return code === null ? 'ended while the platform was not watching' : `exited with code ${code}`;
+}
+
+/** What a person can act on: the runtime's own findings, else how it ended with the last complaint, else its last line. */
+export function explainExit(ended: EndedProcess): string {
+  const findings = readFindings(ended.lines);
   if (findings.length > 0) return findings.join('\n').slice(0, MOST_REASON);
-  const said = lines.map(readMessage);
-  const error = said.findLast((line) => /error|cannot|failed|fatal|missing|not set/i.test(line)) ?? said.at(-1);
-  const how = signal
-    ? `was ended by ${signal}`
-    : code === null
-      ? 'ended while the platform was not watching'
-      : `exited with code ${code}`;
-  return error ? `the agent process ${how}: ${error}`.slice(0, MOST_REASON) : `the agent process ${how} without a word`;
+  const said = ended.lines.map(readLine).filter((line): line is Said => line !== null && line.text !== '');
+  // A process that was killed did not come to a last word; whatever it said last is not why.
+  const last = said.findLast((line) => line.complains) ?? (ended.signal ? undefined : said.at(-1));
+  const how = `the agent process ${describeEnd(ended)}`;
+  return (last ? `${how}: ${last.text}` : how).slice(0, MOST_REASON);
 }

@@ -10,6 +10,8 @@ export interface ProcessRecord {
   port: number;
   /** Where this run begins in the log file. */
   logStart: number;
+  /** Where it was told to find the platform. */
+  platformUrl: string;
 }
 
 let bootId: string | null = null;
@@ -42,6 +44,12 @@ export function readStartTime(pid: number): string | null {
 export function isSameProcess(record: ProcessRecord): boolean {
   const startedAt = readStartTime(record.pid);
   return startedAt !== null && startedAt === record.startedAt;
+}
+
+/** True when the pid belongs to somebody else by now. */
+export function isReused(record: ProcessRecord): boolean {
+  const startedAt = readStartTime(record.pid);
+  return startedAt !== null && startedAt !== record.startedAt;
 }
 
 /** Null when it is absent or was cut short; the process behind it is then found by its environment. */

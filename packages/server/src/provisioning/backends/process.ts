@@ -3,24 +3,16 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Logger } from '../../platform/log.ts';
-import type { Backend, WorkloadExit, WorkloadSpec } from '../backend.ts';
+import { type Backend, OvertakenError, type WorkloadExit, type WorkloadSpec } from '../backend.ts';
+import { createProcessFolders } from './process-folder.ts';
 import { explainExit, rotateLog, saysPortTaken, sizeOfLog, tailLog, tailLogs } from './process-log.ts';
 import {
   deleteRecord,
+  isReused,
   isSameProcess,
   listMarkedProcesses,
   type ProcessRecord,
@@ -30,14 +22,12 @@ import {
 } from './process-record.ts';
 
 const TERM_GRACE_MS = 10_000;
-/** The runtime waits for its turn shorter than we wait for the runtime, so that it can say goodbye. */
-const TURN_GRACE_SECONDS = 8;
 const KILL_GRACE_MS = 5_000;
 const EXIT_POLL_MS = 50;
 const MOST_PORT_TRIES = 5;
+/** A process that still speaks of a taken port after this long listened well, and failed over something else. */
+const LISTEN_LIMIT_MS = 30_000;
 const REASON_LINES = 200;
-const FOLDERS = ['configs', 'workspace', 'plugins', 'home'] as const;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface ProcessBackendOptions {
   dataDir: string;
@@ -45,6 +35,8 @@ export interface ProcessBackendOptions {
   command?: readonly string[];
   /** What every workload inherits; nothing else of the platform's own environment reaches it. */
   environment: Readonly<Record<string, string>>;
+  /** Where workloads reach this platform; one that was told another address is not adopted. */
+  platformUrl(): string;
   log: Logger;
   onExit(exit: WorkloadExit): void;
 }
@@ -54,6 +46,15 @@ interface Workload {
   record: ProcessRecord;
   child: ChildProcess | null;
   stopping: boolean;
+  /** Its end was seen to, what it left behind included. */
+  ended: boolean;
+}
+
+/** One launch of a start; another follows when the port turns out to be taken. */
+interface Launch {
+  spec: WorkloadSpec;
+  tries: number;
+  launchedAt: number;
 }
 
 function runtimeCommand(): string[] {
@@ -75,37 +76,29 @@ async function findFreePort(): Promise<number> {
 const pause = (milliseconds: number) =>
   new Promise<void>((done) => AbortSignal.timeout(milliseconds).addEventListener('abort', () => done()));
 
-/** The whole group, so that what the agent started ends with it. */
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
+/** @throws when the process is there and may not be signalled; one that is gone is fine. */
+function send(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-pid, signal);
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as { code?: string }).code !== 'ESRCH') throw error;
   }
 }
 
-/** A reader never sees half a file, and nobody else sees any of it. */
-function writePrivate(path: string, content: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  rmSync(`${path}.new`, { force: true });
-  writeFileSync(`${path}.new`, content, { mode: 0o600, flag: 'wx' });
-  renameSync(`${path}.new`, path);
-}
+/** The whole group, so that what the agent started ends with it. */
+const signalGroup = (pid: number, signal: NodeJS.Signals) => send(-pid, signal);
 
 export function createProcessBackend(options: ProcessBackendOptions): Backend {
   const { dataDir, environment, log, onExit } = options;
-  const command = options.command ?? runtimeCommand();
+  const [program = '', ...args] = options.command ?? runtimeCommand();
   const root = join(dataDir, 'workspaces');
+  const folders = createProcessFolders(root);
   const workloads = new Map<string, Workload>();
   /** Starts in progress; replaced or gone = the start was overtaken and must not launch. */
   const starting = new Map<string, WorkloadSpec>();
   /** Ports of starts and workloads, so that two of ours never get the same one. */
   const ports = new Set<number>();
   let closed = false;
-
-  const folderOf = (id: string) => join(root, id);
-  const recordPath = (id: string) => join(folderOf(id), 'process.json');
-  const logPath = (id: string) => join(folderOf(id), 'agent.log');
 
   async function takePort(): Promise<number> {
     for (;;) {
@@ -116,82 +109,81 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
     }
   }
 
-  function prepareFolders(spec: WorkloadSpec): void {
-    const folder = folderOf(spec.id);
-    for (const name of FOLDERS) mkdirSync(join(folder, name), { recursive: true, mode: 0o700 });
-    for (const [path, content] of Object.entries(spec.files)) writePrivate(join(folder, 'configs', path), content);
-    // Credentials lie there before the process does, so it never starts without them.
-    writePrivate(join(folder, 'configs/.auth_token'), spec.authToken);
-    writePrivate(join(folder, 'configs/.platform_inbound_secret'), spec.inboundSecret);
+  /** Ends what carries the mark of these workspaces: children that left their agent's process group. */
+  function reapStrays(isStray: (workspaceId: string) => boolean): number {
+    const strays = listMarkedProcesses(root).filter(({ workspaceId }) => isStray(workspaceId));
+    for (const { pid, workspaceId } of strays) {
+      log.warn({ pid, workspace_id: workspaceId }, 'ending a process that an agent left behind');
+      send(pid, 'SIGKILL');
+    }
+    return strays.length;
   }
 
-  function buildEnvironment(spec: WorkloadSpec, port: number): Record<string, string> {
-    const folder = folderOf(spec.id);
-    const configs = join(folder, 'configs');
-    const home = join(folder, 'home');
-    return {
-      ...environment,
-      ...spec.env,
-      WORKSPACE_ID: spec.id,
-      WORKSPACE_CONFIG_PATH: configs,
-      CONFIGS_DIR: configs,
-      MOLECULE_WORKSPACE_ROOT: spec.workspaceDir ?? join(folder, 'workspace'),
-      PLUGINS_DIR: join(folder, 'plugins'),
-      HOME: home,
-      // Not under configs: every change there makes the runtime read its configuration again.
-      DELEGATION_RESULTS_FILE: join(home, 'delegation_results.jsonl'),
-      AUDIT_LOG_PATH: join(home, 'audit.jsonl'),
-      AUDIT_LEDGER_DB: join(home, 'audit-ledger.db'),
-      AGENT_SNAPSHOT_PATH: join(configs, '.agent_snapshot.json'),
-      SHUTDOWN_GRACE_S: String(TURN_GRACE_SECONDS),
-      PORT: String(port),
-    };
-  }
-
+  /** After its end, once. Throws nothing: it runs where nobody could catch it. */
   function forgetWorkload(id: string, workload: Workload): void {
+    if (workload.ended) return;
+    workload.ended = true;
     if (workloads.get(id) === workload) workloads.delete(id);
     ports.delete(workload.record.port);
-    deleteRecord(recordPath(id));
-    // Grandchildren end with their agent.
-    signalGroup(workload.record.pid, 'SIGKILL');
+    try {
+      if (!isReused(workload.record)) signalGroup(workload.record.pid, 'SIGKILL');
+      reapStrays((other) => other === id);
+      deleteRecord(folders.recordPath(id));
+    } catch (error) {
+      log.error({ err: error, workspace_id: id }, 'what an agent left behind could not be cleared away');
+    }
   }
 
   function tellExit(id: string, workload: Workload, code: number | null, signal: string | null): void {
-    const { lines } = tailLog(logPath(id), REASON_LINES, workload.record.logStart);
+    const { lines } = tailLog(folders.logPath(id), REASON_LINES, workload.record.logStart);
     onExit({ id, code, signal, reason: explainExit({ lines, code, signal }) });
   }
 
-  /** Launches on a free port. Whether it was really free shows when the child listens; see `handleExit`. */
+  /** Its output goes to the log file by itself, so that it goes on when the platform dies. */
+  function spawnAgent(spec: WorkloadSpec, port: number): ChildProcess {
+    const output = openSync(folders.logPath(spec.id), 'a', 0o600);
+    try {
+      return spawn(program, args, {
+        cwd: folders.workingFolder(spec),
+        env: { ...environment, ...spec.env, ...folders.environment(spec, port) },
+        stdio: ['ignore', output, output],
+        detached: true,
+      });
+    } finally {
+      closeSync(output);
+    }
+  }
+
+  /** In the tick of the spawn: a platform killed a moment later leaves a record behind. A process without one must not run. */
+  function keepRecord(id: string, pid: number, port: number, logStart: number): ProcessRecord {
+    const record = { pid, startedAt: readStartTime(pid), port, logStart, platformUrl: options.platformUrl() };
+    try {
+      writeRecord(folders.recordPath(id), record);
+      return record;
+    } catch (error) {
+      signalGroup(pid, 'SIGKILL');
+      throw error;
+    }
+  }
+
+  /** On a free port. Whether it was really free shows when the child listens; see `handleExit`. */
   async function launch(spec: WorkloadSpec, tries: number): Promise<void> {
     const { id } = spec;
     const port = await takePort();
     try {
       await spec.publish(`http://127.0.0.1:${port}`);
-      if (closed || starting.get(id) !== spec) throw new Error('the start was overtaken by a stop');
-      rotateLog(logPath(id));
-      const output = openSync(logPath(id), 'a', 0o600);
-      const logStart = sizeOfLog(logPath(id));
-      const [program = '', ...args] = command;
-      const child = spawn(program, args, {
-        cwd: spec.workspaceDir ?? join(folderOf(id), 'workspace'),
-        env: buildEnvironment(spec, port),
-        stdio: ['ignore', output, output],
-        detached: true,
-      });
-      closeSync(output);
-      if (child.pid === undefined) {
-        const [error] = (await once(child, 'error')) as [Error];
-        throw error;
-      }
-      const record = { pid: child.pid, startedAt: readStartTime(child.pid), port, logStart };
-      const workload: Workload = { record, child, stopping: false };
-      // In the tick of the spawn: a platform killed a moment later leaves a record behind.
-      writeRecord(recordPath(id), record);
+      if (closed || starting.get(id) !== spec) throw new OvertakenError('the start was overtaken');
+      const logPath = folders.logPath(id);
+      rotateLog(logPath);
+      const logStart = sizeOfLog(logPath);
+      const child = spawnAgent(spec, port);
+      if (child.pid === undefined) throw (await once(child, 'error'))[0];
+      child.on('error', (error) => log.error({ err: error, workspace_id: id }, 'an agent could not be signalled'));
+      const record = keepRecord(id, child.pid, port, logStart);
+      const workload: Workload = { record, child, stopping: false, ended: false };
       workloads.set(id, workload);
-      child.on('error', (error) =>
-        log.error({ err: error, workspace_id: id }, 'an agent process could not be signalled'),
-      );
-      child.once('exit', (code, signal) => handleExit(spec, workload, tries, code, signal));
+      const launched = { spec, tries, launchedAt: performance.now() };
+      child.once('exit', (code, signal) => handleExit(launched, workload, code, signal));
     } catch (error) {
       ports.delete(port);
       throw error;
@@ -200,27 +192,27 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
     }
   }
 
-  function handleExit(
-    spec: WorkloadSpec,
-    workload: Workload,
-    tries: number,
-    code: number | null,
-    signal: string | null,
-  ): void {
+  function lostItsPort({ launchedAt, tries }: Launch, workload: Workload, id: string): boolean {
+    if (tries >= MOST_PORT_TRIES || performance.now() - launchedAt > LISTEN_LIMIT_MS) return false;
+    return saysPortTaken(tailLog(folders.logPath(id), REASON_LINES, workload.record.logStart).lines);
+  }
+
+  function handleExit(launched: Launch, workload: Workload, code: number | null, signal: string | null): void {
+    const { spec, tries } = launched;
     const { id } = spec;
     forgetWorkload(id, workload);
     if (workload.stopping || closed) return;
-    const { lines } = tailLog(logPath(id), REASON_LINES, workload.record.logStart);
-    if (code !== 0 && tries < MOST_PORT_TRIES && saysPortTaken(lines)) {
-      log.info({ workspace_id: id, port: workload.record.port }, 'the port of an agent was taken; trying another');
-      starting.set(id, spec);
-      launch(spec, tries + 1).catch((error: unknown) => {
-        log.error({ err: error, workspace_id: id }, 'an agent could not be started on another port');
-        tellExit(id, workload, code, signal);
-      });
+    if (code === 0 || !lostItsPort(launched, workload, id)) {
+      tellExit(id, workload, code, signal);
       return;
     }
-    tellExit(id, workload, code, signal);
+    log.info({ workspace_id: id, port: workload.record.port }, 'the port of an agent was taken; trying another');
+    starting.set(id, spec);
+    launch(spec, tries + 1).catch((error: unknown) => {
+      if (error instanceof OvertakenError) return;
+      log.error({ err: error, workspace_id: id }, 'an agent could not be started on another port');
+      tellExit(id, workload, code, signal);
+    });
   }
 
   async function waitForEnd({ record, child }: Workload, limitMs: number): Promise<boolean> {
@@ -239,50 +231,65 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
   function findWorkload(id: string): Workload | null {
     const known = workloads.get(id);
     if (known) return known;
-    const record = readRecord(recordPath(id));
-    return record && isSameProcess(record) ? { record, child: null, stopping: false } : null;
+    const record = readRecord(folders.recordPath(id));
+    return record && isSameProcess(record) ? { record, child: null, stopping: false, ended: false } : null;
   }
 
   async function stop(id: string): Promise<void> {
     starting.delete(id);
     const workload = findWorkload(id);
-    if (!workload) return deleteRecord(recordPath(id));
+    if (!workload) return deleteRecord(folders.recordPath(id));
     workload.stopping = true;
     const { pid } = workload.record;
-    signalGroup(pid, 'SIGTERM');
-    if (!(await waitForEnd(workload, TERM_GRACE_MS))) {
-      signalGroup(pid, 'SIGKILL');
-      if (!(await waitForEnd(workload, KILL_GRACE_MS))) throw new Error(`process ${pid} does not end`);
+    try {
+      signalGroup(pid, 'SIGTERM');
+      if (!(await waitForEnd(workload, TERM_GRACE_MS))) {
+        signalGroup(pid, 'SIGKILL');
+        if (!(await waitForEnd(workload, KILL_GRACE_MS))) throw new Error(`process ${pid} does not end`);
+      }
+    } catch (error) {
+      // It may still run: its end, if it comes, is news again.
+      workload.stopping = false;
+      throw error;
     }
     forgetWorkload(id, workload);
   }
 
-  function listFolders(): string[] {
-    return existsSync(root) ? readdirSync(root).filter((name) => UUID.test(name)) : [];
+  /** What an earlier platform left running for this id; null when nothing does. */
+  function findLeftover(id: string): ProcessRecord | null {
+    // Started since this platform listens: nothing of an earlier one.
+    if (workloads.has(id) || starting.has(id)) return null;
+    const record = readRecord(folders.recordPath(id));
+    if (record && isSameProcess(record)) return record;
+    deleteRecord(folders.recordPath(id));
+    return null;
   }
 
-  /** Processes of workspaces that nobody adopted: started in the moment the platform died, or left behind by their agent. */
-  function reapStrays(): number {
-    const strays = listMarkedProcesses(root).filter(({ workspaceId }) => !workloads.has(workspaceId));
-    for (const { pid, workspaceId } of strays) {
-      log.warn({ pid, workspace_id: workspaceId }, 'ending a process left behind by an earlier run');
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch (error) {
-        if ((error as { code?: string }).code !== 'ESRCH') throw error;
-      }
+  /** @returns false when nobody wants it: it is ended then. */
+  async function adoptOne(id: string, mayKeep: (id: string) => Promise<boolean>): Promise<boolean> {
+    if (!(await mayKeep(id))) {
+      await stop(id);
+      return false;
     }
-    return strays.length;
+    const record = findLeftover(id);
+    if (!record) return false;
+    workloads.set(id, { record, child: null, stopping: false, ended: false });
+    ports.add(record.port);
+    return true;
   }
 
   return {
     name: 'process',
     async start(spec) {
-      if (closed) throw new Error('the platform is stopping');
+      if (closed) throw new OvertakenError('the platform is stopping');
       await stop(spec.id);
       starting.set(spec.id, spec);
-      prepareFolders(spec);
-      await launch(spec, 1);
+      try {
+        folders.prepare(spec);
+        await launch(spec, 1);
+      } finally {
+        if (starting.get(spec.id) === spec) starting.delete(spec.id);
+      }
       log.info(
         { workspace_id: spec.id, tier: spec.tier, port: workloads.get(spec.id)?.record.port },
         'agent process started; tiers are recorded, not enforced, by this backend',
@@ -294,31 +301,25 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
       const workload = findWorkload(id);
       return { running: workload !== null && (workload.child !== null || isSameProcess(workload.record)) };
     },
-    async writeFiles(id, files) {
-      for (const [path, content] of Object.entries(files)) writePrivate(join(folderOf(id), 'configs', path), content);
-    },
-    async readConfigFile(id, path) {
-      const file = join(folderOf(id), 'configs', path);
-      return existsSync(file) ? readFileSync(file, 'utf8') : null;
-    },
-    readLog: async (id, lines) => tailLogs(logPath(id), lines),
-    listManaged: async () => listFolders(),
-    async removeVolumes(id) {
-      rmSync(folderOf(id), { recursive: true, force: true });
-    },
-    async adopt(isKnown) {
-      const adopted: string[] = [];
-      for (const id of listFolders()) {
-        const record = readRecord(recordPath(id));
-        if (!record || !isSameProcess(record)) deleteRecord(recordPath(id));
-        else if (await isKnown(id)) {
-          workloads.set(id, { record, child: null, stopping: false });
-          ports.add(record.port);
-          adopted.push(id);
-        } else await stop(id);
-      }
-      reapStrays();
-      return adopted;
+    writeFiles: async (id, files) => folders.writeConfigFiles(id, files),
+    readConfigFile: async (id, path) => folders.readConfigFile(id, path),
+    readLog: async (id, lines) => tailLogs(folders.logPath(id), lines),
+    listManaged: async () => folders.list(),
+    removeVolumes: async (id) => folders.remove(id),
+    async adopt(mayKeep) {
+      const found = folders.list().filter((id) => findLeftover(id) !== null);
+      const results = await Promise.allSettled(found.map((id) => adoptOne(id, mayKeep)));
+      // One that cannot be ended must not keep the platform from taking over the others.
+      for (const [index, result] of results.entries())
+        if (result.status === 'rejected')
+          log.error({ err: result.reason, workspace_id: found[index] }, 'a process of the last run could not be ended');
+      // Started in the very moment the platform died: they have no record.
+      reapStrays((id) => findWorkload(id) === null && !starting.has(id));
+      const kept = found.filter(
+        (_, index) => results[index]?.status === 'fulfilled' && workloads.has(found[index] ?? ''),
+      );
+      const isStale = (id: string) => workloads.get(id)?.record.platformUrl !== options.platformUrl();
+      return { kept: kept.filter((id) => !isStale(id)), stale: kept.filter(isStale) };
     },
     async supervise() {
       const adopted = [...workloads].filter(([, workload]) => workload.child === null);
@@ -332,8 +333,9 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
     async rotateLogs() {
       let cut = 0;
       for (const [id, { record }] of workloads) {
-        if (!rotateLog(logPath(id))) continue;
+        if (!rotateLog(folders.logPath(id))) continue;
         record.logStart = 0;
+        writeRecord(folders.recordPath(id), record);
         cut += 1;
       }
       return cut;

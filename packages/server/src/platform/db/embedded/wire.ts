@@ -5,15 +5,17 @@ export const FRONTEND = {
   bind: 0x42,
   close: 0x43,
   describe: 0x44,
+  execute: 0x45,
   flush: 0x48,
   parse: 0x50,
   query: 0x51,
   sync: 0x53,
   terminate: 0x58,
   copyDone: 0x63,
+  copyData: 0x64,
   copyFail: 0x66,
 } as const;
-export const BACKEND = { notification: 0x41, error: 0x45, ready: 0x5a } as const;
+export const BACKEND = { notification: 0x41, error: 0x45, copyIn: 0x47, ready: 0x5a } as const;
 /** Transaction status of ReadyForQuery. */
 export const IDLE = 0x49;
 export const FAILED_TRANSACTION = 0x45;
@@ -40,14 +42,27 @@ export function buildQuery(text: string): Buffer {
   return buildMessage('Q', cstring(text));
 }
 
-/** An ErrorResponse followed by ReadyForQuery. */
-export function buildError(code: string, message: string): Buffer {
-  const fields = ['SERROR', 'VERROR', `C${code}`, `M${message}`].map(cstring);
-  return Buffer.concat([buildMessage('E', ...fields, Buffer.from([0])), buildMessage('Z', Buffer.from([IDLE]))]);
+/** @param severity FATAL tells the client that its connection ends with this. */
+export function buildError(code: string, message: string, severity: 'ERROR' | 'FATAL' = 'ERROR'): Buffer {
+  const fields = [`S${severity}`, `V${severity}`, `C${code}`, `M${message}`].map(cstring);
+  return buildMessage('E', ...fields, Buffer.from([0]));
 }
 
+/** SQLSTATE of an ErrorResponse. */
+export function readErrorCode(message: Buffer): string {
+  for (let offset = 5; offset < message.length && message[offset] !== 0; ) {
+    const end = message.indexOf(0, offset);
+    if (message[offset] === 0x43) return message.toString('latin1', offset + 1, end);
+    offset = end + 1;
+  }
+  return '';
+}
+
+export const SYNC = buildMessage('S');
+/** Ignored by a server that is not in the middle of COPY FROM STDIN; there it ends the copy with an error. */
+export const COPY_FAIL = buildMessage('f', cstring('refused'));
+
 const PARAMETERS: Record<string, string> = {
-  server_version: '18.0',
   server_encoding: 'UTF8',
   client_encoding: 'UTF8',
   DateStyle: 'ISO, MDY',
@@ -58,8 +73,8 @@ const PARAMETERS: Record<string, string> = {
 };
 
 /** What a server says after a start-up packet: trusted, its parameters, a key nobody uses, ready. */
-export function buildWelcome(connectionId: number): Buffer {
-  const parameters = Object.entries(PARAMETERS).map(([name, value]) =>
+export function buildWelcome(connectionId: number, serverVersion: string): Buffer {
+  const parameters = Object.entries({ server_version: serverVersion, ...PARAMETERS }).map(([name, value]) =>
     buildMessage('S', cstring(name), cstring(value)),
   );
   return Buffer.concat([
@@ -124,19 +139,25 @@ export function prefixStatement(message: Buffer, prefix: string): Buffer {
   return renamed;
 }
 
-/** Names of the statements a Parse message creates. */
+/** Name of the statement a Parse message creates; null for the unnamed one and for other messages. */
 export function parsedStatementName(message: Buffer): string | null {
   if (message[0] !== FRONTEND.parse || message[5] === 0) return null;
   return message.toString('utf8', 5, message.indexOf(0, 5));
 }
 
+/** SQL of a Query or Parse message; '' for others. */
+export function sqlOf(message: Buffer): string {
+  if (message[0] === FRONTEND.query) return message.toString('utf8', 5, message.length - 1);
+  if (message[0] !== FRONTEND.parse) return '';
+  const start = message.indexOf(0, 5) + 1;
+  return message.toString('utf8', start, message.indexOf(0, start));
+}
+
 /** True for messages after which the server answers: a group ends here. */
 export function endsGroup(type: number | undefined): boolean {
-  return (
-    type === FRONTEND.sync ||
-    type === FRONTEND.query ||
-    type === FRONTEND.flush ||
-    type === FRONTEND.copyDone ||
-    type === FRONTEND.copyFail
-  );
+  return type === FRONTEND.sync || type === FRONTEND.query || type === FRONTEND.flush;
+}
+
+export function isCopyMessage(type: number | undefined): boolean {
+  return type === FRONTEND.copyData || type === FRONTEND.copyDone || type === FRONTEND.copyFail;
 }

@@ -3,28 +3,34 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
+import { openOrCreate } from './creation.ts';
 import { DurableFiles } from './durable-files.ts';
-import { Multiplexer } from './mux.ts';
+import { watchFreeSpace } from './free-space.ts';
+import { type Connection, Multiplexer, type MultiplexerOptions } from './mux.ts';
 
 export interface WorkerSettings {
   /** Null: in memory. */
   dir: string | null;
   dump: Uint8Array | null;
+  /** Free disk space below which writes are refused. */
+  minFreeBytes: number;
+  /** Longest silence inside a transaction. */
+  idleTransactionMs: number;
 }
 
 export type ToWorker =
   | { op: 'open'; id: number }
   | { op: 'data'; id: number; bytes: Uint8Array }
   | { op: 'end'; id: number }
-  | { op: 'ping'; at: number }
-  | { op: 'refuse-writes'; refusal: { code: string; message: string } | null }
+  | { op: 'ping' }
   | { op: 'dump' }
   | { op: 'close' };
 export type FromWorker =
   | { op: 'ready' }
-  | { op: 'failed'; message: string; code: 'not_durable' | 'unopenable' }
+  | { op: 'failed'; message: string; code: 'not_durable' | 'disk_full' | 'unopenable' }
   | { op: 'data'; id: number; bytes: Uint8Array }
-  | { op: 'pong'; at: number }
+  | { op: 'end'; id: number }
+  | { op: 'pong' }
   | { op: 'dumped'; image: Uint8Array }
   | { op: 'closed' };
 
@@ -42,82 +48,112 @@ const START_PARAMETERS = [
   'shared_buffers=16MB',
 ];
 
-async function openDurable(dir: string): Promise<PGlite> {
+interface Opened {
+  engine: PGlite;
+  files: DurableFiles | null;
+}
+
+/** @throws not_durable when a commit does not reach the disk, because a new PGlite no longer lets us hook its sync. */
+async function openDurable(dir: string): Promise<Opened> {
   const files = new DurableFiles(dir);
   const engine = await PGlite.create({ fs: files, startParams: START_PARAMETERS });
   const before = files.syncs;
   await engine.exec("select pg_logical_emit_message(false, '', 'sync check', true)");
   if (files.syncs === before)
     throw Object.assign(new Error('the embedded database does not reach the disk'), { code: 'not_durable' });
-  return engine;
+  return { engine, files };
 }
 
-async function open(): Promise<PGlite> {
-  if (settings.dir !== null) return await openDurable(settings.dir);
+async function openInMemory(): Promise<Opened> {
   const loadDataDir = settings.dump ? new Blob([settings.dump as Uint8Array<ArrayBuffer>]) : undefined;
-  return await PGlite.create('memory://', { ...(loadDataDir ? { loadDataDir } : {}) });
+  return { engine: await PGlite.create('memory://', loadDataDir ? { loadDataDir } : {}), files: null };
 }
 
-async function execRaw(engine: PGlite, bytes: Uint8Array): Promise<Buffer> {
+async function execRaw({ engine, files }: Opened, bytes: Uint8Array): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   await engine.runExclusive(() =>
     engine.execProtocolRawStream(bytes, { onRawData: (data) => void parts.push(data.slice()) }),
   );
+  // The engine survives a failed sync and would go on acknowledging; a reopened one starts from what the disk holds.
+  if (files?.failure) throw files.failure;
   return Buffer.concat(parts);
 }
 
-async function serve(engine: PGlite): Promise<void> {
-  const durable = settings.dir !== null;
+async function readServerVersion(engine: PGlite): Promise<string> {
+  const { rows } = await engine.query<{ server_version: string }>('show server_version');
+  return rows[0]?.server_version ?? '';
+}
+
+async function serve(opened: Opened): Promise<void> {
+  const { engine } = opened;
+  const options: MultiplexerOptions = {
+    durable: settings.dir !== null,
+    serverVersion: await readServerVersion(engine),
+    idleTransactionMs: settings.idleTransactionMs,
+    ...(settings.dir === null ? {} : { isStoreFull: watchFreeSpace(settings.dir, settings.minFreeBytes) }),
+    // Ends this thread; the main thread opens a new one.
+    onBroken: (error) =>
+      setImmediate(() => {
+        throw error;
+      }),
+  };
   // The multiplexer flushes the log itself, once per batch, before it releases the replies.
   await engine.exec('set synchronous_commit = off');
-  const mux = new Multiplexer({ exec: (bytes) => execRaw(engine, bytes) }, { durable });
-  const connections = new Map<number, ReturnType<Multiplexer['connect']>>();
-  port.on('message', async (message: ToWorker) => {
+  const mux = new Multiplexer({ exec: (bytes) => execRaw(opened, bytes) }, options);
+  const connections = new Map<number, Connection>();
+
+  function open(id: number): void {
+    const peer = {
+      // Exact-size copies are transferred: posting a pooled Buffer would clone its whole backing store.
+      send(bytes: Buffer) {
+        const copy = Uint8Array.from(bytes);
+        say({ op: 'data', id, bytes: copy }, [copy.buffer]);
+      },
+      close: () => say({ op: 'end', id }),
+    };
+    connections.set(id, mux.connect(peer));
+  }
+
+  async function receive(message: ToWorker): Promise<void> {
     switch (message.op) {
       case 'open':
-        // Exact-size copies are transferred: posting a pooled Buffer would clone its whole backing store.
-        connections.set(
-          message.id,
-          mux.connect((bytes) => {
-            const copy = Uint8Array.from(bytes);
-            say({ op: 'data', id: message.id, bytes: copy }, [copy.buffer]);
-          }),
-        );
-        break;
+        return open(message.id);
       case 'data': {
         const connection = connections.get(message.id);
         if (connection) mux.receive(connection, message.bytes);
-        break;
+        return;
       }
       case 'end': {
         const connection = connections.get(message.id);
         connections.delete(message.id);
         if (connection) mux.disconnect(connection);
-        break;
+        return;
       }
       case 'ping':
-        say({ op: 'pong', at: message.at });
-        break;
-      case 'refuse-writes':
-        mux.refuseWrites(message.refusal);
-        break;
+        return say({ op: 'pong' });
       case 'dump': {
         const file = await engine.dumpDataDir('none');
-        say({ op: 'dumped', image: new Uint8Array(await file.arrayBuffer()) });
-        break;
+        return say({ op: 'dumped', image: new Uint8Array(await file.arrayBuffer()) });
       }
       case 'close':
+        await mux.idle();
         await engine.close();
-        say({ op: 'closed' });
-        break;
+        return say({ op: 'closed' });
     }
-  });
+  }
+  port.on('message', receive);
+}
+
+function failureCode({ code }: { code?: string }): 'not_durable' | 'disk_full' | 'unopenable' {
+  if (code === 'not_durable') return code;
+  return code === 'ENOSPC' ? 'disk_full' : 'unopenable';
 }
 
 try {
-  await serve(await open());
+  const { dir } = settings;
+  await serve(dir === null ? await openInMemory() : await openOrCreate(dir, () => openDurable(dir)));
   say({ op: 'ready' });
 } catch (error) {
   const failure = error as Error & { code?: string };
-  say({ op: 'failed', message: failure.message, code: failure.code === 'not_durable' ? 'not_durable' : 'unopenable' });
+  say({ op: 'failed', message: failure.message, code: failureCode(failure) });
 }

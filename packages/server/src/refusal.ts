@@ -1,0 +1,57 @@
+// Why a start failed, as two lines for a person: the cause, and the command or setting that mends it.
+
+import { type Config, ConfigError } from './config.ts';
+import { DatabaseStartError } from './platform/db/index.ts';
+
+export interface Refusal {
+  cause: string;
+  remedy: string;
+}
+
+function explainListen(code: string, { host, port }: Config): Refusal | null {
+  switch (code) {
+    case 'EADDRINUSE':
+      return {
+        cause: `port ${port} on ${host} is taken by another program`,
+        remedy: `PORT=${port === 65_535 ? 8080 : port + 1} npm start`,
+      };
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return { cause: `${host} is not an address of this machine`, remedy: 'HOST=127.0.0.1 npm start' };
+    case 'EACCES':
+      return { cause: `this user may not listen on port ${port}`, remedy: 'PORT=8080 npm start' };
+    default:
+      return null;
+  }
+}
+
+function explainFile(code: string, path: string): Refusal | null {
+  switch (code) {
+    case 'ENOSPC':
+      return {
+        cause: `the disk under ${path} is full`,
+        remedy: 'free some space, or choose another folder: MOLECULE_DATA_DIR=/path npm start',
+      };
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return { cause: `${path} cannot be used (${code})`, remedy: 'give it to this user, or set MOLECULE_DATA_DIR' };
+    default:
+      return null;
+  }
+}
+
+/** @param config null when the configuration itself was refused. */
+export function explainRefusal(error: unknown, config: Config | null): Refusal {
+  if (error instanceof ConfigError || error instanceof DatabaseStartError)
+    return { cause: error.message, remedy: error.hint };
+  const { code = '', syscall, path } = (error ?? {}) as { code?: string; syscall?: string; path?: string };
+  const listening = syscall === 'listen' || syscall === 'getaddrinfo';
+  const known = listening ? config && explainListen(code, config) : path ? explainFile(code, path) : null;
+  return (
+    known ?? {
+      cause: `the platform could not start: ${error instanceof Error ? error.message : String(error)}`,
+      remedy: 'LOG_LEVEL=debug npm start shows where; molecule doctor checks this machine',
+    }
+  );
+}

@@ -1,0 +1,68 @@
+// One request per route that would be carried out: what the authorization matrix and the bad-input suite start from.
+
+import { ROUTES, type Route, type RouteName } from '@molecule/contract';
+
+export const UNKNOWN_ID = '00000000-0000-4000-8000-000000000001';
+
+export const ROWS = Object.entries(ROUTES) as [RouteName, Route][];
+
+/** Whom a request is about, who sends it, and a third one. */
+export interface Cast {
+  id: string;
+  callerId: string;
+  otherId: string;
+}
+
+const template = { name: 'team', workspaces: [{ name: 'imported', external: true }] };
+
+export const VALID_BODIES: Partial<Record<RouteName, (cast: Cast) => Record<string, unknown>>> = {
+  createSession: () => ({ code: 'unknown' }),
+  createOrgToken: () => ({ name: 'valid' }),
+  createWorkspace: () => ({ name: 'valid', external: true }),
+  patchWorkspace: () => ({ name: 'valid' }),
+  restartWorkspace: () => ({}),
+  patchBudget: () => ({ budget_limit: 100 }),
+  putModel: () => ({ model: 'openai:valid' }),
+  putViewport: () => ({ x: 1, y: 2, zoom: 3 }),
+  register: ({ id }) => ({ id, agent_card: { name: 'valid' }, delivery_mode: 'poll' }),
+  heartbeat: ({ id }) => ({ workspace_id: id, current_task: 'valid' }),
+  updateCard: ({ id }) => ({ workspace_id: id, agent_card: { name: 'valid' } }),
+  checkAccess: ({ callerId, otherId }) => ({ caller_id: callerId, target_id: otherId }),
+  saveSecret: () => ({ key: 'VALID', value: 'x' }),
+  putSecret: () => ({ key: 'VALID', value: 'x' }),
+  saveGlobalSecret: () => ({ key: 'VALID', value: 'x' }),
+  putGlobalSecret: () => ({ key: 'VALID', value: 'x' }),
+  importOrg: () => ({ template }),
+  sendA2a: () => ({ method: 'message/send', params: { message: { parts: [{ kind: 'text', text: 'valid' }] } } }),
+  delegate: ({ otherId }) => ({ target_id: otherId, task: 'valid' }),
+  recordDelegation: ({ otherId }) => ({ target_id: otherId, task: 'valid', delegation_id: 'valid' }),
+  updateDelegation: () => ({ status: 'completed' }),
+  reportActivity: () => ({ activity_type: 'agent_log', summary: 'valid' }),
+  notify: () => ({ message: 'valid' }),
+};
+
+export const VALID_QUERIES: Partial<Record<RouteName, Record<string, string>>> = {
+  deleteWorkspace: { purge: 'true', confirm: 'true' },
+  downloadChatFile: { path: '/workspace/valid.txt' },
+};
+
+/** Things inside a workspace that do not exist: a call that passes on finds nothing, and changes nothing. */
+export const validParams = (id: string): Record<string, string> => ({
+  id,
+  tokenId: UNKNOWN_ID,
+  queueId: UNKNOWN_ID,
+  delegationId: UNKNOWN_ID,
+  key: 'VALID',
+});
+
+export const takesBody = (route: Route): boolean => route.body !== undefined || route.rawBody === true;
+
+/** What the two tables above must have; tests of both suites check it, so that a new route cannot be forgotten. */
+export function findForgotten(): string[] {
+  return ROWS.flatMap(([name, route]) => [
+    ...((VALID_BODIES[name] !== undefined) === takesBody(route) ? [] : [`${name}: body`]),
+    ...(route.path.match(/:([A-Za-z]+)/g) ?? [])
+      .filter((parameter) => !(parameter.slice(1) in validParams('')))
+      .map((parameter) => `${name}: ${parameter}`),
+  ]);
+}

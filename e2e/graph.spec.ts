@@ -2,7 +2,7 @@
 
 import { layoutGrid } from '@molecule/contract';
 import type { Locator } from '@playwright/test';
-import { boxOf, dragBy, expect, keepScreenshot, node, type Stage, test, watchPatches } from './stage.ts';
+import { boxOf, dragBy, expect, frameOf, keepScreenshot, node, type Stage, test, watchPatches } from './stage.ts';
 
 /** Longer than the pause before a camera is saved. */
 const SAVED_MS = 1_500;
@@ -76,7 +76,7 @@ test('C07 an imported organisation of three levels stands on the grid', async ({
   await stage.enter(page);
   await expect(node(page, find('C').id)).toBeVisible();
   const drawn = new Map<string, { x: number; y: number; width: number; height: number }>();
-  for (const row of rows) drawn.set(row.id, await boxOf(page.locator(`.react-flow__node[data-id="${row.id}"]`)));
+  for (const row of rows) drawn.set(row.id, await boxOf(frameOf(page, row.id)));
   const boxes = (id: string) => drawn.get(id) ?? { x: 0, y: 0, width: 0, height: 0 };
   for (const row of rows) {
     const own = boxes(row.id);
@@ -141,12 +141,9 @@ test('C08 a card dropped on a team asks, then nests with one request', async ({ 
   await expect.poll(async () => (await rowOf(stage, lone)).parent_id).toBe(lead);
   const own = writes.filter((write) => write.path === `/workspaces/${lone}`);
   expect(own).toHaveLength(1);
-  expect(Object.keys(own[0]?.body as object).sort()).toEqual(['parent_id', 'x', 'y']);
+  expect(Object.keys(own[0]?.body ?? {}).sort()).toEqual(['parent_id', 'x', 'y']);
   await page.reload();
-  const [child, team] = [
-    await boxOf(node(page, lone)),
-    await boxOf(page.locator(`.react-flow__node[data-id="${lead}"]`)),
-  ];
+  const [child, team] = [await boxOf(node(page, lone)), await boxOf(frameOf(page, lead))];
   expect(child.x).toBeGreaterThan(team.x);
   expect(child.x + child.width).toBeLessThan(team.x + team.width);
   expect((await rowOf(stage, lone)).parent_id).toBe(lead);
@@ -175,7 +172,7 @@ test('C10 a tenth outside snaps back, more than a fifth extracts, with Ctrl at o
   const { lead, inside } = await arrange(stage);
   await stage.enter(page);
   const card = node(page, inside);
-  const team = page.locator(`.react-flow__node[data-id="${lead}"]`);
+  const team = frameOf(page, lead);
   const [own, around] = [await boxOf(card), await boxOf(team)];
   const zoom = own.width / 240;
   const reach = around.x + around.width - (own.x + own.width);
@@ -213,7 +210,7 @@ test('C11 a team over what is inside it is never a target', async ({ page, stage
   });
   await expect(page.getByRole('dialog')).toBeHidden();
   await expect.poll(() => writes.length).toBe(3);
-  expect(writes.every((write) => !('parent_id' in (write.body as object)))).toBe(true);
+  expect(writes.every((write) => !('parent_id' in write.body))).toBe(true);
   expect((await rowOf(stage, top)).parent_id).toBeNull();
   // What is inside moved along.
   const [own, inner] = [await rowOf(stage, top), await rowOf(stage, leaf)];

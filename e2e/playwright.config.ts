@@ -1,4 +1,4 @@
-// End-to-end tests: Debian's Chromium against a real platform with real agents. One worker: each test starts a platform.
+// End-to-end tests: Debian's Chromium against a real platform. Each of the two workers starts one and empties it between tests.
 
 import { defineConfig } from '@playwright/test';
 
@@ -7,13 +7,15 @@ export default defineConfig({
   testMatch: '*.spec.ts',
   outputDir: '../test-results/e2e',
   globalSetup: './build-canvas.ts',
-  workers: 1,
+  workers: 2,
   timeout: 60_000,
   expect: { timeout: 8_000 },
   reporter: [['list']],
   use: {
     viewport: { width: 1440, height: 900 },
+    locale: 'en-GB',
     colorScheme: 'dark',
+    permissions: ['clipboard-read', 'clipboard-write'],
     trace: 'retain-on-failure',
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',

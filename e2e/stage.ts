@@ -1,28 +1,36 @@
-// What every end-to-end test starts from: a platform of its own, a signed-in page, seats to look at, gestures.
+// What every browser test starts from: one platform per worker, emptied before each test; signed-in pages, seats, agents, gestures.
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type StartOptions, startPlatform, type TestPlatform } from '@molecule/testkit';
+import {
+  type FakeAgent,
+  type FakeAgentOptions,
+  type StartOptions,
+  startFakeAgent,
+  startPlatform,
+  type TestPlatform,
+} from '@molecule/testkit';
 import { test as base, expect, type Locator, type Page } from '@playwright/test';
 
-const SCREENSHOTS = join(import.meta.dirname, '../test-results/screens');
+export const SCREENSHOTS = join(import.meta.dirname, '../test-results/screens');
 
 export interface Stage {
   platform: TestPlatform;
-  /** Signs a page in through a fresh sign-in link and waits for the canvas. */
+  /** Signs a page in through a fresh sign-in link and waits for the canvas; `path` is opened afterwards. */
   enter(page: Page, path?: string): Promise<void>;
   /** An external seat: it needs no process and can be dragged at once. */
   seat(name: string, place: { x: number; y: number; parent?: string }): Promise<string>;
+  /** A scripted peer behind a real socket, registered; stopped with the test. */
+  agent(options?: FakeAgentOptions): Promise<FakeAgent>;
 }
 
-export async function openStage(options: StartOptions = {}): Promise<Stage & { close(): Promise<void> }> {
-  const platform = await startPlatform(options);
+function createStage(platform: TestPlatform, agents: FakeAgent[]): Stage {
   return {
     platform,
     async enter(page, path) {
       const { url } = await platform.admin.createSignInLink({});
       await page.goto(url.replace(/^https?:\/\/[^/]+/, platform.url));
-      await expect(page.getByTestId('canvas-root').or(page.getByTestId('list-view'))).toBeVisible();
+      await expect(page.getByTestId('canvas-root').or(page.getByTestId('list-view')).first()).toBeVisible();
       if (path) await page.goto(platform.url + path);
     },
     async seat(name, { x, y, parent }) {
@@ -31,21 +39,64 @@ export async function openStage(options: StartOptions = {}): Promise<Stage & { c
       });
       return created.id;
     },
-    close: () => platform.stop(),
+    async agent(options = {}) {
+      const agent = await startFakeAgent(platform, options);
+      agents.push(agent);
+      return agent;
+    },
   };
 }
 
-export const test = base.extend<{ stage: Stage }>({
-  // biome-ignore lint/correctness/noEmptyPattern: the fixture needs no other fixture
-  stage: async ({}, use) => {
-    const stage = await openStage();
-    await use(stage);
-    await stage.close();
+/** A stage of its own, for tests that stop and start the platform. */
+export async function openStage(options: StartOptions = {}): Promise<Stage & { close(): Promise<void> }> {
+  const platform = await startPlatform(options);
+  const agents: FakeAgent[] = [];
+  return {
+    ...createStage(platform, agents),
+    async close() {
+      await Promise.all(agents.map((agent) => agent.stop()));
+      await platform.stop();
+    },
+  };
+}
+
+/** Nothing of the test before: no seats, no camera, no secrets. */
+async function clear({ admin }: TestPlatform): Promise<void> {
+  const rows = await admin.listWorkspaces();
+  const ids = new Set(rows.map((row) => row.id));
+  for (const row of rows)
+    if (!row.parent_id || !ids.has(row.parent_id))
+      await admin.deleteWorkspace({ params: { id: row.id }, query: { confirm: true } });
+  await admin.putViewport({ body: { x: 0, y: 0, zoom: 1 } });
+  for (const secret of await admin.listGlobalSecrets()) await admin.deleteGlobalSecret({ params: { key: secret.key } });
+}
+
+export const test = base.extend<{ stage: Stage }, { platform: TestPlatform }>({
+  platform: [
+    // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names of the fixtures a fixture needs
+    async ({}, use) => {
+      const platform = await startPlatform();
+      await use(platform);
+      await platform.stop();
+    },
+    { scope: 'worker' },
+  ],
+  stage: async ({ platform }, use) => {
+    await clear(platform);
+    const agents: FakeAgent[] = [];
+    await use(createStage(platform, agents));
+    await Promise.all(agents.map((agent) => agent.stop()));
   },
 });
 export { expect };
 
 export const node = (page: Page, id: string): Locator => page.getByTestId(`node-${id}`);
+
+/** What has the focus of a card, a team or a row, and its accessible name. */
+export const cardButton = (page: Page, id: string): Locator => page.locator(`[data-node="${id}"]`);
+
+/** A team with its body; `node` is its head. */
+export const frameOf = (page: Page, id: string): Locator => page.locator(`.react-flow__node[data-id="${id}"]`);
 
 export async function boxOf(locator: Locator): Promise<{ x: number; y: number; width: number; height: number }> {
   const box = await locator.boundingBox();
@@ -80,22 +131,37 @@ export async function dragBy(
 }
 
 export interface Write {
-  method: string;
   path: string;
-  body: unknown;
+  body: Record<string, unknown>;
 }
 
-/** Collects PATCH requests on workspaces from now on. */
+/** Collects PATCH requests from now on. */
 export function watchPatches(page: Page): Write[] {
   const writes: Write[] = [];
   page.on('request', (request) => {
-    if (request.method() !== 'PATCH') return;
-    writes.push({ method: 'PATCH', path: new URL(request.url()).pathname, body: request.postDataJSON() });
+    if (request.method() === 'PATCH')
+      writes.push({ path: new URL(request.url()).pathname, body: request.postDataJSON() });
   });
   return writes;
 }
 
+export async function setTheme(page: Page, theme: 'dark' | 'light'): Promise<void> {
+  await page.evaluate((wanted) => {
+    document.documentElement.dataset.theme = wanted;
+  }, theme);
+}
+
+/** Kept as an artefact, to be looked at. */
 export async function keepScreenshot(page: Page, name: string): Promise<void> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), animations: 'disabled' });
+}
+
+/** Both themes of what is shown. */
+export async function keepBothThemes(page: Page, name: string): Promise<void> {
+  for (const theme of ['dark', 'light'] as const) {
+    await setTheme(page, theme);
+    await keepScreenshot(page, `${name}-${theme}`);
+  }
+  await setTheme(page, 'dark');
 }

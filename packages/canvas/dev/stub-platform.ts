@@ -7,6 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import type { WorkspaceView } from '@molecule/contract';
 import { WebSocketServer } from 'ws';
 import { buildEveryStatus, buildOrganisation, buildWorkspace, idOf, listCalls, seatId } from './fixture.ts';
+import { listHistory } from './history.ts';
 
 const DIST = process.env.CANVAS_DIST ?? join(import.meta.dirname, '../dist');
 const TYPES: Record<string, string> = {
@@ -17,6 +18,7 @@ const TYPES: Record<string, string> = {
   '.woff2': 'font/woff2',
 };
 const HEARTBEAT_MS = 5_000;
+const SECRETS = ['GITHUB_TOKEN', 'GITHUB_WEBHOOK_SECRET', 'OPENROUTER_API_KEY', 'BILLING_DB_URL', 'STRIPE_TEST_KEY'];
 
 function buildMany(): WorkspaceView[] {
   return Array.from({ length: 200 }, (_, index) => ({
@@ -57,8 +59,10 @@ function send(response: ServerResponse, status: number, body: unknown): void {
 function serveFile(response: ServerResponse, path: string): void {
   const file = join(DIST, normalize(path));
   const found = path !== '/' && extname(path) !== '' && file.startsWith(DIST) && existsSync(file);
-  if (!found && path !== '/' && path !== '/login')
-    return send(response, 404, { error: 'not found', code: 'route_not_found' });
+  if (!found && path !== '/' && path !== '/login') {
+    send(response, 404, { error: 'not found', code: 'route_not_found' });
+    return;
+  }
   const target = found ? file : join(DIST, 'index.html');
   response.writeHead(200, { 'content-type': TYPES[extname(target)] ?? 'application/octet-stream' });
   createReadStream(target).pipe(response);
@@ -67,6 +71,7 @@ function serveFile(response: ServerResponse, path: string): void {
 export async function startStub(port = 0, scene = 'org'): Promise<StubPlatform> {
   const workspaces = new Map((SCENES[scene] ?? buildOrganisation)().map((row) => [row.id, row]));
   const requests: StubPlatform['requests'] = [];
+  const secrets = new Map(scene === 'empty' ? [] : SECRETS.map((key) => [key, new Date(0).toISOString()]));
   let viewport = { x: 0, y: 0, zoom: 1 };
   let seq = 0;
   const sockets = new WebSocketServer({ noServer: true });
@@ -133,9 +138,21 @@ export async function startStub(port = 0, scene = 'org'): Promise<StubPlatform> 
     if (pathname === '/org/import') {
       for (const row of buildOrganisation()) workspaces.set(row.id, row);
       emit('RESYNC_REQUIRED', '', {});
-      return send(response, 201, { org: 'Sample team', workspaces: [], count: workspaces.size });
+      const rows = [...workspaces.values()].map(({ id: seat, name, tier }) => ({ id: seat, name, tier }));
+      return send(response, 201, { org: 'Sample team', workspaces: rows, count: rows.length });
     }
-    if (pathname === '/settings/secrets') return send(response, 200, method === 'GET' ? [] : { status: 'saved' });
+    if (pathname.startsWith('/settings/secrets')) {
+      if (method === 'PUT') secrets.set(String(body.key), new Date().toISOString());
+      if (method === 'DELETE') secrets.delete(pathname.split('/').at(-1) ?? '');
+      const rows = [...secrets].map(([key, at]) => ({
+        key,
+        has_value: true,
+        scope: 'global',
+        created_at: at,
+        updated_at: at,
+      }));
+      return send(response, 200, method === 'GET' ? rows : { status: 'saved', key: body.key });
+    }
     if (pathname === '/admin/info')
       return send(response, 200, {
         version: '0.1.0',
@@ -149,7 +166,10 @@ export async function startStub(port = 0, scene = 'org'): Promise<StubPlatform> 
     if (!id) return serveFile(response, pathname);
     const row = workspaces.get(id);
     if (!row) return send(response, 404, { error: 'no such workspace', code: 'not_found' });
-    if (rest === 'activity') return send(response, 200, searchParams.get('type') === 'delegation' ? listCalls(id) : []);
+    if (rest === 'activity') {
+      const isOverlay = searchParams.get('type') === 'delegation' && searchParams.get('source') === 'agent';
+      return send(response, 200, isOverlay ? listCalls(id) : listHistory(id, searchParams));
+    }
     if (rest === 'restart') {
       Object.assign(row, { status: 'provisioning', last_sample_error: null });
       emit('WORKSPACE_PROVISIONING', id, {

@@ -5,6 +5,7 @@ import '@fontsource-variable/geist-mono';
 import '@xyflow/react/dist/base.css';
 import './ui/tokens.css';
 import './ui/base.css';
+import './ui/spine.css';
 import './app/app.css';
 import './canvas/canvas.css';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';

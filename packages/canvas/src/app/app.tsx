@@ -16,6 +16,7 @@ import { usePreferences } from './preferences.ts';
 import { useDeepLink } from './use-deep-link.ts';
 import { useProvisionToasts } from './use-event-toasts.ts';
 import { useKeyboard } from './use-keyboard.ts';
+import { useKeyboardRoom } from './use-keyboard-room.ts';
 import { useNarrow } from './use-media.ts';
 
 const SidePanel = lazy(() => import('../panels/side-panel.tsx').then((module) => ({ default: module.SidePanel })));
@@ -59,6 +60,7 @@ function Workbench() {
 function HydrationError({ message }: { message: string }) {
   return (
     <main className="gate" data-testid="hydration-error">
+      <div className="dots calm" />
       <div className="gate-card" role="alert">
         <Mark />
         <h1>Your workspaces could not be loaded</h1>
@@ -79,6 +81,7 @@ function Regions() {
   useKeyboard();
   useProvisionToasts();
   useDeepLink();
+  useKeyboardRoom();
   // A phone starts with the list; its bottom bar leads to the graph.
   const showsList = isNarrow ? view !== 'graph' || isEmpty : view === 'list';
   return (

@@ -26,13 +26,16 @@ export function LoginPage({ message }: { message: string | null }) {
 
   return (
     <main className="gate">
+      <div className="dots calm" />
       <form className="gate-card" onSubmit={(event) => void submit(event)}>
         <Mark />
         <h1>Sign in</h1>
         <p className="soft">Open the sign-in link that the platform printed when it started, or paste a token.</p>
         {message && (
           <div className="note warn" role="alert">
-            {message} Ask for a fresh one with <span className="mono">npm run molecule -- status</span>, or use a token.
+            <span>
+              {message} A fresh link: <span className="mono">npm run molecule -- status</span>
+            </span>
           </div>
         )}
         <TextField

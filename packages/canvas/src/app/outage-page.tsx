@@ -7,6 +7,7 @@ export function OutagePage({ message, retryAt }: { message: string; retryAt: num
   const seconds = Math.max(0, Math.ceil((retryAt - useFastNow()) / 1000));
   return (
     <main className="gate" data-testid="outage">
+      <div className="dots calm" />
       <div className="gate-card" role="alert">
         <Mark />
         <h1>The platform does not answer</h1>

@@ -19,9 +19,10 @@ export function writeStored(key: string, value: string | null): void {
   }
 }
 
-export type Theme = 'dark' | 'light' | 'system';
 export interface Preferences {
-  theme: Theme;
+  theme: 'dark' | 'light' | 'system';
+  density: 'normal' | 'compact';
+  motion: 'system' | 'reduce';
   showCalls: boolean;
   legendOpen: boolean;
   minimapOpen: boolean;
@@ -34,6 +35,8 @@ const view = readStored('molecule.view');
 
 export const usePreferences = create<Preferences>(() => ({
   theme: theme === 'light' || theme === 'system' ? theme : 'dark',
+  density: readStored('molecule.density') === 'compact' ? 'compact' : 'normal',
+  motion: readStored('molecule.motion') === 'reduce' ? 'reduce' : 'system',
   showCalls: readStored('molecule:show-a2a-edges') !== 'false',
   legendOpen: readStored('molecule.legend.open') === 'true',
   minimapOpen: readStored('molecule.minimap.open') !== 'false',
@@ -42,6 +45,8 @@ export const usePreferences = create<Preferences>(() => ({
 
 const KEYS: Record<keyof Preferences, string> = {
   theme: 'molecule.theme',
+  density: 'molecule.density',
+  motion: 'molecule.motion',
   showCalls: 'molecule:show-a2a-edges',
   legendOpen: 'molecule.legend.open',
   minimapOpen: 'molecule.minimap.open',
@@ -51,5 +56,6 @@ const KEYS: Record<keyof Preferences, string> = {
 export function setPreference<K extends keyof Preferences>(key: K, value: Preferences[K]): void {
   usePreferences.setState({ [key]: value } as Pick<Preferences, K>);
   writeStored(KEYS[key], String(value));
-  if (key === 'theme') document.documentElement.dataset.theme = String(value);
+  // The same attributes that prelude.js sets before the first paint.
+  if (key === 'theme' || key === 'density' || key === 'motion') document.documentElement.dataset[key] = String(value);
 }

@@ -10,7 +10,10 @@ function readLink(): void {
   const query = new URLSearchParams(location.search);
   const id = query.get('ws');
   const tab = query.get('tab');
-  if (!id) return select(null);
+  if (!id) {
+    select(null);
+    return;
+  }
   if (!getWorkspace(id)) {
     toast.info('The linked workspace does not exist any more.');
     return;

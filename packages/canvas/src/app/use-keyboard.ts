@@ -1,11 +1,13 @@
 // The keyboard map (spec chapter 50 §11.1). Ignored while typing and while a dialog or a menu is open.
 
 import { useEffect } from 'react';
-import { fitAll, resetZoom, revealNode, visibleCentre, zoomToNode } from '../canvas/camera.ts';
+import { fitAll, resetZoom, visibleCentre, zoomToNode } from '../canvas/camera.ts';
+import { focusNode, focusSomeCard } from '../canvas/focus.ts';
 import { useGraph } from '../canvas/graph-state.ts';
 import type { Box, Layout } from '../canvas/layout.ts';
 import { openDialog, useDialogs } from '../dialogs/dialog-store.ts';
 import { type PanelTab, select, selectMany, useLive } from '../live/index.ts';
+import { setPanelFull, usePanelSize } from '../panels/panel-size.ts';
 
 const TABS: readonly PanelTab[] = ['chat', 'activity', 'details'];
 
@@ -30,11 +32,6 @@ export const SHORTCUTS: readonly { keys: string; does: string }[] = [
 
 export function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.closest('input, textarea, select, [contenteditable=true]') !== null;
-}
-
-function focusNode(id: string): void {
-  revealNode(id);
-  document.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus({ preventScroll: true });
 }
 
 const DIRECTIONS: Record<string, { x: number; y: number }> = {
@@ -78,10 +75,22 @@ function moveBy(key: string): void {
   focusNode(to);
 }
 
+/** Esc in a field goes back to the card it is about; once more closes the panel. */
+function leaveField(): void {
+  focusSomeCard(useLive.getState().selection.id);
+}
+
 /** Esc closes the top-most thing; dialogs, menus and drags take it before it comes here. */
-function escape(): void {
+function closeTopmost(): void {
   const { selection } = useLive.getState();
-  if (selection.ids.length === 0 && selection.id === null) return useGraph.setState({ filter: null });
+  if (usePanelSize.getState().full) {
+    setPanelFull(false);
+    return;
+  }
+  if (selection.ids.length === 0 && selection.id === null) {
+    useGraph.setState({ filter: null });
+    return;
+  }
   const id = selection.id;
   select(null);
   if (id) focusNode(id);
@@ -103,7 +112,7 @@ function runPlain(event: KeyboardEvent): boolean {
   const id = selection.id;
   switch (event.key) {
     case 'Escape':
-      escape();
+      closeTopmost();
       return true;
     case 'ArrowLeft':
     case 'ArrowRight':
@@ -180,6 +189,11 @@ export function useKeyboard(): void {
       if (event.defaultPrevented || event.isComposing) return;
       if (useDialogs.getState().open !== null || document.querySelector('[role=dialog], [role=menu]')) return;
       const hasModifier = event.metaKey || event.ctrlKey;
+      if (event.key === 'Escape' && isTyping(event.target)) {
+        leaveField();
+        event.preventDefault();
+        return;
+      }
       if (!hasModifier && (isTyping(event.target) || event.altKey)) return;
       const isOnControl =
         event.target instanceof HTMLElement &&

@@ -28,6 +28,9 @@ export function runCardAction(id: string, action: CardAction): void {
       openDialog({ kind: 'connect-model', key: findMissingKey(node.last_sample_error) ?? undefined });
       return;
     case 'connect':
+      openDialog({ kind: 'connect', id });
+      return;
+    case 'raise-limit':
       select(id, 'details');
   }
 }

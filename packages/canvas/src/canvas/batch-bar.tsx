@@ -13,7 +13,7 @@ async function restartAll(ids: readonly string[]): Promise<string[]> {
   const worker = async () => {
     for (let id = queue.shift(); id; id = queue.shift()) {
       const own = id;
-      await api.restartWorkspace({ params: { id: own } }).catch(() => void failed.push(own));
+      await api.restartWorkspace({ params: { id: own }, body: {} }).catch(() => void failed.push(own));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));

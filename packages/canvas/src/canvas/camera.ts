@@ -4,6 +4,7 @@ import type { ReactFlowInstance, Viewport } from '@xyflow/react';
 import { api } from '../app/api.ts';
 import { readStored, writeStored } from '../app/preferences.ts';
 import { useGraph } from './graph-state.ts';
+import type { Rect } from './layout.ts';
 
 const KEY = 'molecule.viewport';
 const SAVE_AFTER_MS = 1_000;
@@ -12,6 +13,8 @@ const LEFT_PX = 37;
 const TOP_PX = 76;
 const RIGHT_PX = 32;
 const BOTTOM_PX = 64;
+const LEAST_ZOOM = 0.1;
+const MOST_SPARE_TOP_PX = 48;
 
 let flow: ReactFlowInstance | null = null;
 let saveTimer: ReturnType<typeof setTimeout> | undefined;
@@ -70,22 +73,57 @@ export function panelTaken(): number {
   return panel && window.innerWidth >= 1024 ? panel.offsetWidth : 0;
 }
 
-function room(): { top: `${number}px`; left: `${number}px`; right: `${number}px`; bottom: `${number}px` } {
+interface Room {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** What the islands and the panel leave of the window. */
+function readRoom(): Room {
   return {
-    top: `${TOP_PX}px`,
-    left: `${LEFT_PX}px`,
-    right: `${panelTaken() + RIGHT_PX}px`,
-    bottom: `${BOTTOM_PX}px`,
+    left: LEFT_PX,
+    top: TOP_PX,
+    width: Math.max(200, window.innerWidth - panelTaken() - LEFT_PX - RIGHT_PX),
+    height: Math.max(200, window.innerHeight - TOP_PX - BOTTOM_PX),
   };
 }
 
-export function fitAll(options: { animate?: boolean; maxZoom?: number; minZoom?: number } = {}): void {
-  void flow?.fitView({
-    padding: room(),
-    duration: options.animate === false ? 0 : duration(),
-    maxZoom: options.maxZoom ?? 1,
-    minZoom: options.minZoom ?? 0.1,
-  });
+export interface FitOptions {
+  animate?: boolean;
+  maxZoom?: number;
+  minZoom?: number;
+}
+
+/** Centred from left to right; near the top when there is room below, because teams are read from their heads down. */
+export function fitRect(rect: Rect, room: Room, { maxZoom = 1, minZoom = LEAST_ZOOM }: FitOptions = {}): Viewport {
+  const wanted = Math.min(room.width / rect.width, room.height / rect.height);
+  const zoom = Math.min(maxZoom, Math.max(minZoom, wanted));
+  const spareX = room.width - rect.width * zoom;
+  const spareY = Math.min(MOST_SPARE_TOP_PX, Math.max(0, room.height - rect.height * zoom) / 2);
+  return { zoom, x: room.left + spareX / 2 - rect.x * zoom, y: room.top + spareY - rect.y * zoom };
+}
+
+function boundsOf(boxes: readonly Rect[]): Rect | null {
+  if (boxes.length === 0) return null;
+  const x = Math.min(...boxes.map((box) => box.x));
+  const y = Math.min(...boxes.map((box) => box.y));
+  const right = Math.max(...boxes.map((box) => box.x + box.width));
+  const bottom = Math.max(...boxes.map((box) => box.y + box.height));
+  return { x, y, width: right - x, height: bottom - y };
+}
+
+function fit(boxes: readonly Rect[], options: FitOptions): void {
+  const rect = boundsOf(boxes);
+  if (rect)
+    void flow?.setViewport(fitRect(rect, readRoom(), options), {
+      duration: options.animate === false ? 0 : duration(),
+    });
+}
+
+export function fitAll(options: FitOptions = {}): void {
+  fit(useGraph.getState().layout.boxes, options);
 }
 
 export function resetZoom(): void {
@@ -101,8 +139,7 @@ export function zoomOut(): void {
 /** Fits one team, or centres one card. */
 export function zoomToNode(id: string): void {
   const box = useGraph.getState().layout.byId.get(id);
-  if (!box) return;
-  void flow?.fitView({ nodes: [{ id }], padding: room(), duration: duration(), maxZoom: 1 });
+  if (box) fit([box], {});
 }
 
 /** Brings a card into view, only if it is not. */

@@ -3,9 +3,10 @@
 import type { WorkspaceNode } from '../live/index.ts';
 import { formatAge } from '../ui/format.ts';
 
-export type CardAction = 'restart' | 'retry' | 'add-key' | 'connect' | 'resume';
+export type CardAction = 'restart' | 'retry' | 'add-key' | 'connect' | 'resume' | 'raise-limit';
 export interface CardMessage {
-  tone: 'status' | 'plain' | 'task';
+  /** `status` takes the colour of the status, `need` asks for a person. */
+  tone: 'status' | 'need' | 'plain' | 'task';
   text: string;
   /** The whole text when `text` was cut. */
   full: string;
@@ -27,37 +28,51 @@ function cut(text: string): string {
   return line.length > SHOWN_CHARACTERS ? `${line.slice(0, SHOWN_CHARACTERS - 1)}…` : line;
 }
 
-const restart = { id: 'restart', label: 'Restart' } as const;
+type Action = NonNullable<CardMessage['action']>;
+const RESTART: Action = { id: 'restart', label: 'Restart' };
+const ADD_KEY: Action = { id: 'add-key', label: 'Add key' };
 
-/** One message only: error, offline, paused, awaiting > needs restart > current task. */
-export function readMessage(node: WorkspaceNode, nowMs: number): CardMessage | null {
-  const isExternal = node.runtime === 'external';
-  const error = node.last_sample_error?.trim() || NO_DETAILS;
-  const say = (text: string, action: CardMessage['action']): CardMessage => ({
-    tone: 'status',
-    text: cut(text),
-    full: text,
-    action,
-  });
+export function isOverBudget(node: Pick<WorkspaceNode, 'budget_limit' | 'monthly_spend'>): boolean {
+  return node.budget_limit !== null && node.monthly_spend >= node.budget_limit;
+}
+
+const say = (text: string, action: Action | null): CardMessage => ({
+  tone: 'status',
+  text: cut(text),
+  full: text,
+  action,
+});
+
+function describeTrouble(node: WorkspaceNode, nowMs: number): CardMessage | null {
+  const isOurs = node.runtime !== 'external';
+  const reported = node.last_sample_error?.trim() || null;
+  const mend = (fallback: Action) => (findMissingKey(reported) ? ADD_KEY : isOurs ? fallback : null);
   switch (node.status) {
     case 'degraded':
-      return say(error, isExternal ? null : restart);
+      return say(reported ?? NO_DETAILS, mend(RESTART));
     case 'failed':
-      if (findMissingKey(node.last_sample_error)) return say(error, { id: 'add-key', label: 'Add key' });
-      return say(error, isExternal ? null : { id: 'retry', label: 'Retry' });
+      return say(reported ?? NO_DETAILS, mend({ id: 'retry', label: 'Retry' }));
     case 'offline': {
-      const since = node.last_heartbeat_at ?? node.status_changed_at;
-      return say(
-        `No heartbeat for ${formatAge(nowMs - Date.parse(since)).replace('now', '1 m')}`,
-        isExternal ? null : restart,
-      );
+      const age = formatAge(nowMs - Date.parse(node.last_heartbeat_at ?? node.status_changed_at));
+      return say(reported ?? `No heartbeat for ${age.replace('now', '1 m')}`, mend(RESTART));
     }
     case 'awaiting_agent':
       return say('No contact yet', { id: 'connect', label: 'Connect…' });
     case 'paused':
       return say('Takes no work until resumed', { id: 'resume', label: 'Resume' });
+    default:
+      return null;
   }
-  if (node.needs_restart) return { ...say('Restart to apply changes', isExternal ? null : restart), tone: 'plain' };
+}
+
+/** One message only: error, offline, paused, awaiting > budget reached > needs restart > current task. */
+export function readMessage(node: WorkspaceNode, nowMs: number): CardMessage | null {
+  const trouble = describeTrouble(node, nowMs);
+  if (trouble) return trouble;
+  if (isOverBudget(node))
+    return { ...say('Budget reached, calls are refused', { id: 'raise-limit', label: 'Raise' }), tone: 'need' };
+  if (node.needs_restart)
+    return { ...say('Restart to apply changes', node.runtime === 'external' ? null : RESTART), tone: 'plain' };
   const task = node.current_task?.trim();
   return task ? { tone: 'task', text: cut(task), full: task, action: null } : null;
 }

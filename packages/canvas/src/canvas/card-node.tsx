@@ -33,29 +33,35 @@ const useIsFar = () => useStore((state) => state.transform[2] < FAR_ZOOM);
 
 function useLooks(node: WorkspaceNode, selected: boolean): string {
   const isDimmed = useGraph((state) => state.filter !== null && state.filter !== node.status);
-  return [selected && 'sel', (isDimmed || node.deleting) && 'dim', isTarget && 'target', node.deleting && 'locked']
-    .filter(Boolean)
-    .join(' ');
+  return [selected && 'sel', (isDimmed || node.deleting) && 'dim', node.deleting && 'locked'].filter(Boolean).join(' ');
 }
 
-/** What makes a card a button: its name, its place in the tab order, Enter and Space. */
-function asButton(node: WorkspaceNode, selected: boolean, isTabStop: boolean) {
-  return {
-    'data-testid': `node-${node.id}`,
-    'data-node': node.id,
-    'data-status': node.status,
-    role: 'button',
-    'aria-label': cardLabel(node),
-    'aria-pressed': selected,
-    tabIndex: isTabStop ? 0 : -1,
-    onKeyDown: (event: KeyboardEvent) => {
-      if (event.target !== event.currentTarget || (event.key !== ' ' && event.key !== 'Enter') || selected) return;
-      if (event.shiftKey || event.metaKey || event.ctrlKey) return;
-      event.preventDefault();
-      event.stopPropagation();
-      select(node.id);
-    },
-  } as const;
+/** What tests and styles know a card by. */
+const marks = (node: WorkspaceNode) => ({ 'data-testid': `node-${node.id}`, 'data-status': node.status });
+
+/**
+ * The card as a button: its name, its place in the tab order, Enter and Space. It lies under what the card shows, because a
+ * button may not hold the buttons of the card.
+ */
+function Hit({ node, selected, isTabStop }: { node: WorkspaceNode; selected: boolean; isTabStop: boolean }) {
+  return (
+    <button
+      type="button"
+      className="card-hit"
+      data-node={node.id}
+      aria-label={cardLabel(node)}
+      aria-pressed={selected}
+      tabIndex={isTabStop ? 0 : -1}
+      onKeyDown={(event: KeyboardEvent) => {
+        // On a selected card Enter goes on to the one below; that is the keyboard map's.
+        if (selected || (event.key !== ' ' && event.key !== 'Enter')) return;
+        if (event.shiftKey || event.metaKey || event.ctrlKey) return;
+        event.preventDefault();
+        event.stopPropagation();
+        select(node.id);
+      }}
+    />
+  );
 }
 
 function FarCard({ node }: { node: WorkspaceNode }) {
@@ -71,15 +77,17 @@ function LeafBody({ node, data, selected }: { node: WorkspaceNode; data: CardDat
   const isFar = useIsFar();
   const looks = useLooks(node, selected);
   const message = useMessage(node);
-  const button = asButton(node, selected, data.isTabStop);
+  const hit = <Hit node={node} selected={selected} isTabStop={data.isTabStop} />;
   if (isFar)
     return (
-      <article className={`node far ${looks}`} {...button}>
+      <article className={`node far ${looks}`} {...marks(node)}>
+        {hit}
         <FarCard node={node} />
       </article>
     );
   return (
-    <article className={`node card ${message ? 'one' : ''} ${looks}`} {...button}>
+    <article className={`node card ${message ? 'one' : ''} ${looks}`} {...marks(node)}>
+      {hit}
       <i className="bar" />
       <div className="card-body">
         <CardHeader node={node} />
@@ -96,11 +104,11 @@ function TeamBody({ node, data, selected }: { node: WorkspaceNode; data: CardDat
   const isFar = useIsFar();
   const looks = useLooks(node, selected);
   const message = useMessage(node);
-  const head = asButton(node, selected, data.isTabStop);
   return (
     <section className={`node team d${Math.min(data.depth, 1)} ${looks}`} data-status={node.status}>
       <i className="bar" />
-      <div className="team-head" {...head}>
+      <div className="team-head" {...marks(node)}>
+        <Hit node={node} selected={selected} isTabStop={data.isTabStop} />
         {isFar ? (
           <div className="far-name">
             <FarCard node={node} />
@@ -128,7 +136,6 @@ function TeamBody({ node, data, selected }: { node: WorkspaceNode; data: CardDat
 
 function FoldedBody({ node, data, selected }: { node: WorkspaceNode; data: CardData; selected: boolean }) {
   const looks = useLooks(node, selected);
-  const button = asButton(node, selected, data.isTabStop);
   const layout = useGraph((state) => state.layout);
   const nodes = useLive((state) => state.model.nodes);
   const children = (layout.byId.get(node.id)?.children ?? []).flatMap((id) => nodes[id] ?? []);
@@ -139,7 +146,8 @@ function FoldedBody({ node, data, selected }: { node: WorkspaceNode; data: CardD
   const worst = [...children].sort((a, b) => weight(a.status) - weight(b.status))[0];
   const isTrouble = worst !== undefined && worst.status !== 'online';
   return (
-    <section className={`node team folded d1 ${looks}`} {...button} data-status={worst?.status ?? node.status}>
+    <section className={`node team folded d1 ${looks}`} {...marks(node)} data-status={worst?.status ?? node.status}>
+      <Hit node={node} selected={selected} isTabStop={data.isTabStop} />
       <i className="bar" />
       <div className="fold-body">
         <div className="card-h">

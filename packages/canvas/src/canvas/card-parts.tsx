@@ -53,7 +53,7 @@ export function CardSlot({ node, message }: { node: WorkspaceNode; message: Card
     );
   const { action } = message;
   return (
-    <div className={`card-msg ${message.tone === 'plain' ? 'plain' : ''}`}>
+    <div className={`card-msg ${message.tone === 'status' ? '' : message.tone}`}>
       <span className="clip" title={message.full}>
         {message.text}
       </span>

@@ -47,7 +47,7 @@ describe('decideDrop', () => {
     expect(drop.y).toBeGreaterThanOrEqual(box('gro').y + 130);
   });
 
-  it('C11 a team is never dropped into itself or below', () => {
+  it('a team is never dropped into itself or below', () => {
     for (const target of ['be', 'fe', 'eng']) {
       const candidate = findCandidate(layout, 'eng', over('eng', target));
       expect(['eng', 'be', 'fe']).not.toContain(candidate);

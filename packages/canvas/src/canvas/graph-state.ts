@@ -21,10 +21,12 @@ interface GraphState {
   layout: Layout;
 }
 
+export const EMPTY_LAYOUT: Layout = { boxes: [], byId: new Map(), broken: [] };
+
 export const useGraph = create<GraphState>(() => ({
   drag: null,
   filter: null,
-  layout: { boxes: [], byId: new Map(), broken: [] },
+  layout: EMPTY_LAYOUT,
 }));
 
 export function setDragPreview(drag: DragPreview | null): void {

@@ -17,7 +17,7 @@ import { fitAll, loadViewport, noteCamera, setFlow, zoomToNode } from './camera.
 import { type CardData, NODE_TYPES } from './card-node.tsx';
 import { DropDialog } from './drop-dialog.tsx';
 import { DropOverlay } from './drop-overlay.tsx';
-import { useGraph } from './graph-state.ts';
+import { EMPTY_LAYOUT, useGraph } from './graph-state.ts';
 import type { Box } from './layout.ts';
 import { savePlacements, setCollapsed } from './moves.ts';
 import { NodeMenu, type NodeMenuRequest } from './node-menu.tsx';
@@ -186,5 +186,11 @@ function useGraphLayout(layout: ReturnType<typeof useLayout>): void {
     useGraph.setState({ layout });
     savePlacements(layout);
   }, [layout]);
-  useEffect(() => () => setFlow(null), []);
+  useEffect(
+    () => () => {
+      setFlow(null);
+      useGraph.setState({ layout: EMPTY_LAYOUT });
+    },
+    [],
+  );
 }

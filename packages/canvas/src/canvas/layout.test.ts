@@ -61,6 +61,20 @@ describe('layoutSeats', () => {
     );
   });
 
+  it('has the sizes of chapter 30 §2.6: two columns of 240 × 130, gutter 14, header 130, padding 16', () => {
+    const leaves = ['a', 'b', 'c', 'd'].map((id) => seat(id, 'lead'));
+    const { byId } = layoutSeats([seat('lead', null, 50, 60), ...leaves]);
+    expect(byId.get('lead')).toMatchObject({ x: 50, y: 60, width: 526, height: 420 });
+    expect(['a', 'b', 'c', 'd'].map((id) => [byId.get(id)?.relX, byId.get(id)?.relY])).toEqual([
+      [16, 130],
+      [270, 130],
+      [16, 274],
+      [270, 274],
+    ]);
+    const single = layoutSeats([seat('lead', null, 50, 60), seat('a', 'lead')]).byId.get('lead');
+    expect(single).toMatchObject({ width: 272, height: 276 });
+  });
+
   it('gives children without a place the slots of the grid', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9 }), (count) => {
@@ -78,7 +92,7 @@ describe('layoutSeats', () => {
     );
   });
 
-  it('C14 a child partly outside of its parent stays, one fully outside gets a slot', () => {
+  it('a child partly outside of its parent stays, one fully outside gets a slot', () => {
     const { byId } = layoutSeats([
       seat('r', null, 100, 100),
       seat('partly', 'r', 100 - 100, 100 + 130),

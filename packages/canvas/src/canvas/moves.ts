@@ -4,7 +4,7 @@
 import { api } from '../app/api.ts';
 import { getWorkspace, useLive, writeLocally } from '../live/index.ts';
 import { toast } from '../ui/index.ts';
-import { type Layout, listBelow } from './layout.ts';
+import { type Layout, layoutSeats, listBelow } from './layout.ts';
 
 const AT_ONCE = 4;
 
@@ -71,6 +71,26 @@ export async function saveMoves(layout: Layout, moves: readonly Save[]): Promise
   const names = own.slice(0, MOST_NAMED).map(({ id }) => getWorkspace(id)?.name ?? 'A workspace');
   const more = own.length > MOST_NAMED ? ` and ${own.length - MOST_NAMED} more` : '';
   toast.error(`${names.join(', ')}${more} could not be moved: ${own[0]?.error.message ?? ''}`);
+}
+
+/** Back onto the grid: the children of a team, each with what is inside it. */
+export function arrangeChildren(layout: Layout, id: string): void {
+  const seats = layout.boxes.map((box) => {
+    const isChild = box.parentId === id;
+    return {
+      id: box.id,
+      parentId: box.parentId,
+      x: isChild ? 0 : box.x,
+      y: isChild ? 0 : box.y,
+      collapsed: box.collapsed,
+    };
+  });
+  const arranged = layoutSeats(seats);
+  const moves = (layout.byId.get(id)?.children ?? []).flatMap((child) => {
+    const box = arranged.byId.get(child);
+    return box ? [{ id: child, x: box.x, y: box.y }] : [];
+  });
+  void saveMoves(layout, moves);
 }
 
 const attempted = new Set<string>();

@@ -132,13 +132,9 @@ export function Toolbar() {
           <Icon of={Waypoints} />
         </IconButton>
         <i className="sep" />
-        <button
-          type="button"
-          className="pill search-pill"
-          aria-label="Search"
-          onClick={() => openDialog({ kind: 'search' })}
-        >
+        <button type="button" className="pill search-pill" onClick={() => openDialog({ kind: 'search' })}>
           <Icon of={Search} />
+          <span className="sr">Search</span>
           <Kbd keys="Mod+K" />
         </button>
         <IconButton label="Keyboard shortcuts" shortcut="?" onClick={() => openDialog({ kind: 'shortcuts' })}>

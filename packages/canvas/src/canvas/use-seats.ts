@@ -1,29 +1,34 @@
-// The structure of the organisation as React Flow needs it, rebuilt only when something moves: a heartbeat changes one card.
+// The structure of the organisation as the graph needs it, rebuilt only when something moves: a heartbeat changes one card.
 
 import { useMemo, useRef } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import { useLive } from '../live/index.ts';
+import { useGraph } from './graph-state.ts';
 import { type Layout, layoutSeats, type Seat, type Size } from './layout.ts';
 
 const SEPARATOR = '|';
 
+function listSeatKeys({ model }: ReturnType<typeof useLive.getState>): string[] {
+  return model.order.map((id) => {
+    const node = model.nodes[id];
+    return [id, node?.parent_id ?? '', node?.x ?? 0, node?.y ?? 0, node?.collapsed ? 1 : 0].join(SEPARATOR);
+  });
+}
+
+function readSeat(key: string): Seat {
+  const [id = '', parentId = '', x, y, collapsed] = key.split(SEPARATOR);
+  return { id, parentId: parentId || null, x: Number(x), y: Number(y), collapsed: collapsed === '1' };
+}
+
 function useSeats(): Seat[] {
-  const rows = useLive(
-    useShallow(({ model }) =>
-      model.order.map((id) => {
-        const node = model.nodes[id];
-        return [id, node?.parent_id ?? '', node?.x ?? 0, node?.y ?? 0, node?.collapsed ? 1 : 0].join(SEPARATOR);
-      }),
-    ),
-  );
-  return useMemo(
-    () =>
-      rows.map((row) => {
-        const [id = '', parentId = '', x, y, collapsed] = row.split(SEPARATOR);
-        return { id, parentId: parentId || null, x: Number(x), y: Number(y), collapsed: collapsed === '1' };
-      }),
-    [rows],
-  );
+  const keys = useLive(useShallow(listSeatKeys));
+  return useMemo(() => keys.map(readSeat), [keys]);
+}
+
+/** The layout as drawn, or as it would be drawn while the list is shown instead. */
+export function currentLayout(): Layout {
+  const { layout } = useGraph.getState();
+  return layout.boxes.length > 0 ? layout : layoutSeats(listSeatKeys(useLive.getState()).map(readSeat));
 }
 
 interface Kept {
@@ -31,20 +36,20 @@ interface Kept {
   children: readonly string[];
 }
 
-/** Teams keep the size they had while the same children are in them; losing one refits the team. */
+/** Sizes of teams that still have every child they had; losing one refits the team. */
+function keepSizes(kept: ReadonlyMap<string, Kept>, seats: readonly Seat[]): Map<string, Size> {
+  const parents = new Map(seats.map((seat) => [seat.id, seat.parentId]));
+  const sizes = new Map<string, Size>();
+  for (const [id, { size, children }] of kept)
+    if (children.every((child) => parents.get(child) === id)) sizes.set(id, size);
+  return sizes;
+}
+
 export function useLayout(): Layout {
   const seats = useSeats();
-  const kept = useRef(new Map<string, Kept>());
+  const kept = useRef<ReadonlyMap<string, Kept>>(new Map());
   return useMemo(() => {
-    const childrenNow = new Map<string, Set<string>>();
-    for (const seat of seats) {
-      if (!seat.parentId) continue;
-      const set = childrenNow.get(seat.parentId) ?? new Set();
-      childrenNow.set(seat.parentId, set.add(seat.id));
-    }
-    const sizes = new Map<string, Size>();
-    for (const [id, before] of kept.current)
-      if (before.children.every((child) => childrenNow.get(id)?.has(child))) sizes.set(id, before.size);
+    const sizes = keepSizes(kept.current, seats);
     const layout = layoutSeats(seats, sizes);
     const next = new Map<string, Kept>();
     for (const box of layout.boxes) {

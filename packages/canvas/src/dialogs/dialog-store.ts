@@ -3,16 +3,20 @@
 import { create } from 'zustand';
 
 export type DialogRequest =
-  | { kind: 'create'; parentId?: string | null; name?: string; point?: { x: number; y: number } | null }
+  | {
+      kind: 'create';
+      parentId?: string | null;
+      name?: string;
+      external?: boolean;
+      point?: { x: number; y: number } | null;
+    }
   | { kind: 'delete'; id: string }
   | { kind: 'move'; id: string }
+  | { kind: 'extract'; id: string }
   | { kind: 'rename'; id: string }
   | { kind: 'import'; dir?: string }
   | { kind: 'connect-model'; key?: string | undefined }
-  | {
-      kind: 'connection';
-      connection: { workspace_id: string; auth_token: string; curl_register_template: string; platform_url: string };
-    }
+  | { kind: 'connect'; id: string; token?: string }
   | { kind: 'settings' }
   | { kind: 'search' }
   | { kind: 'shortcuts' };

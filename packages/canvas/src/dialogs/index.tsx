@@ -1,19 +1,23 @@
 // Draws the dialog that is open. Each has a boundary of its own through the app's.
 
-import { useState } from 'react';
+import { useEffect, useRef } from 'react';
 import { SHORTCUTS } from '../app/use-keyboard.ts';
-import { Button, Dialog, Kbd } from '../ui/index.ts';
+import { focusSomeCard } from '../canvas/focus.ts';
+import { Dialog, Kbd } from '../ui/index.ts';
+import { ConnectDialog } from './connect-dialog.tsx';
+import { ConnectModelDialog } from './connect-model-dialog.tsx';
 import { CreateDialog } from './create-dialog.tsx';
+import { DeleteDialog } from './delete-dialog.tsx';
 import { closeDialog, type DialogRequest, useDialogs } from './dialog-store.ts';
-import { ImportDialog } from './import-dialog.tsx';
+import { ImportDialog } from './import/import-dialog.tsx';
 import { SearchDialog } from './search-dialog.tsx';
-import { ConnectModelDialog, SettingsDialog } from './secrets.tsx';
-import { DeleteDialog, MoveDialog, RenameDialog } from './workspace-dialogs.tsx';
+import { SettingsDialog } from './settings/settings-dialog.tsx';
+import { ExtractDialog, MoveDialog, RenameDialog } from './workspace-dialogs.tsx';
 import './dialogs.css';
 
 function ShortcutsDialog() {
   return (
-    <Dialog title="Keyboard" width={520} onClose={closeDialog}>
+    <Dialog title="Keyboard" width={680} onClose={closeDialog}>
       <dl className="keys">
         {SHORTCUTS.map(({ keys, does }) => (
           <div key={keys}>
@@ -28,47 +32,6 @@ function ShortcutsDialog() {
   );
 }
 
-/** Shown once, after an external workspace was created: the token is not stored by this page. */
-function ConnectionDialog({ connection }: Extract<DialogRequest, { kind: 'connection' }>) {
-  const [copied, setCopied] = useState(false);
-  return (
-    <Dialog
-      title="Connect your agent"
-      lead="The token is shown only now. The agent comes online with its first heartbeat."
-      width={640}
-      testId="connect-modal"
-      onClose={closeDialog}
-      footer={
-        <Button
-          size="lg"
-          look="primary"
-          onClick={() =>
-            void navigator.clipboard.writeText(connection.curl_register_template).then(() => setCopied(true))
-          }
-        >
-          {copied ? 'Copied' : 'Copy the command'}
-        </Button>
-      }
-    >
-      <dl className="kv">
-        <div className="kv-row">
-          <dt>Platform</dt>
-          <dd className="mono">{connection.platform_url}</dd>
-        </div>
-        <div className="kv-row">
-          <dt>Workspace</dt>
-          <dd className="mono">{connection.workspace_id}</dd>
-        </div>
-        <div className="kv-row">
-          <dt>Token</dt>
-          <dd className="mono">{connection.auth_token}</dd>
-        </div>
-      </dl>
-      <pre className="code wrap">{connection.curl_register_template}</pre>
-    </Dialog>
-  );
-}
-
 function Opened({ request }: { request: DialogRequest }) {
   switch (request.kind) {
     case 'create':
@@ -79,12 +42,14 @@ function Opened({ request }: { request: DialogRequest }) {
       return <RenameDialog id={request.id} />;
     case 'move':
       return <MoveDialog id={request.id} />;
+    case 'extract':
+      return <ExtractDialog id={request.id} />;
     case 'import':
       return <ImportDialog dir={request.dir} />;
     case 'connect-model':
       return <ConnectModelDialog wanted={request.key} />;
-    case 'connection':
-      return <ConnectionDialog {...request} />;
+    case 'connect':
+      return <ConnectDialog id={request.id} fresh={request.token} />;
     case 'settings':
       return <SettingsDialog />;
     case 'search':
@@ -94,7 +59,24 @@ function Opened({ request }: { request: DialogRequest }) {
   }
 }
 
+/** A dialog opened from a menu has no button to give the focus back to; it goes to the card it was about. */
+function useFocusReturn(request: DialogRequest | null): void {
+  const last = useRef<string | null>(null);
+  useEffect(() => {
+    if (request) {
+      last.current = 'id' in request ? request.id : null;
+      return;
+    }
+    const frame = requestAnimationFrame(() => {
+      if (last.current !== null && document.activeElement === document.body) focusSomeCard(last.current);
+      last.current = null;
+    });
+    return () => cancelAnimationFrame(frame);
+  }, [request]);
+}
+
 export function Dialogs() {
   const request = useDialogs((state) => state.open);
+  useFocusReturn(request);
   return request ? <Opened key={JSON.stringify(request)} request={request} /> : null;
 }

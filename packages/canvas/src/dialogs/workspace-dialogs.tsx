@@ -1,81 +1,27 @@
-// Dialogs about one workspace: delete with everything below it, move, rename.
+// Small dialogs about one workspace: rename it, move it under another lead, take it out of its team.
 
-import { ApiError } from '@molecule/contract';
 import { useState } from 'react';
 import { api } from '../app/api.ts';
-import {
-  dropWorkspace,
-  listDescendants,
-  setDeleting,
-  useLive,
-  useWorkspace,
-  useWorkspaces,
-  writeLocally,
-} from '../live/index.ts';
-import { ConfirmDialog, plural, StatusGlyph, TextField } from '../ui/index.ts';
+import { decideDrop, slotIn } from '../canvas/drop.ts';
+import { describeDrop } from '../canvas/drop-words.ts';
+import { saveMoves } from '../canvas/moves.ts';
+import { currentLayout } from '../canvas/use-seats.ts';
+import { listDescendants, useLive, useWorkspace, useWorkspaces, writeLocally } from '../live/index.ts';
+import { ConfirmDialog, StatusGlyph, TextField } from '../ui/index.ts';
 import { closeDialog } from './dialog-store.ts';
-
-async function remove(id: string): Promise<void> {
-  setDeleting(id, true);
-  try {
-    await api.deleteWorkspace({ params: { id }, query: { confirm: true }, timeoutMs: 60_000 });
-    dropWorkspace(id, true);
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return dropWorkspace(id, true);
-    // With stop failures the rows are gone and the node stays dimmed until a retry succeeds.
-    if (!(error instanceof ApiError && error.code === 'stop_failures')) setDeleting(id, false);
-    throw error;
-  }
-}
-
-export function DeleteDialog({ id }: { id: string }) {
-  const node = useWorkspace(id);
-  const model = useLive((state) => state.model);
-  const [understood, setUnderstood] = useState(false);
-  if (!node) return null;
-  const below = listDescendants(model, id).flatMap((each) => model.nodes[each] ?? []);
-  return (
-    <ConfirmDialog
-      danger
-      title={below.length > 0 ? `Delete ${node.name} and ${below.length} more?` : `Delete ${node.name}?`}
-      lead={`${below.length > 0 ? 'Their agents stop and their' : 'Its agent stops and its'} tokens end at once.`}
-      action={below.length > 0 ? `Delete ${plural(below.length + 1, 'workspace')}` : 'Delete'}
-      disabled={below.length > 0 && !understood}
-      onConfirm={() => remove(id)}
-      onClose={closeDialog}
-    >
-      {below.length > 0 && (
-        <>
-          <ul className="victims scroll">
-            {below.map((each) => (
-              <li key={each.id} className="row">
-                <StatusGlyph status={each.status} size={10} /> <span className="clip">{each.name}</span>
-              </li>
-            ))}
-          </ul>
-          <label className="row tick">
-            <input type="checkbox" checked={understood} onChange={(event) => setUnderstood(event.target.checked)} /> I
-            understand that {plural(below.length + 1, 'workspace')} are removed
-          </label>
-        </>
-      )}
-    </ConfirmDialog>
-  );
-}
 
 export function RenameDialog({ id }: { id: string }) {
   const node = useWorkspace(id);
   const [name, setName] = useState(node?.name ?? '');
   if (!node) return null;
+  const wanted = name.trim();
   return (
     <ConfirmDialog
       title={`Rename ${node.name}`}
       action="Rename"
-      disabled={!name.trim() || name === node.name}
+      disabled={!wanted || wanted === node.name}
       onConfirm={() =>
-        writeLocally(id, { name: name.trim() }, () =>
-          api.patchWorkspace({ params: { id }, body: { name: name.trim() } }),
-        )
+        writeLocally(id, { name: wanted }, () => api.patchWorkspace({ params: { id }, body: { name: wanted } }))
       }
       onClose={closeDialog}
     >
@@ -90,6 +36,16 @@ export function RenameDialog({ id }: { id: string }) {
   );
 }
 
+/** Saves a move with everything inside the workspace; who could not be moved is said by a toast. */
+async function moveUnder(id: string, parentId: string | null): Promise<void> {
+  const layout = currentLayout();
+  const box = layout.byId.get(id);
+  if (!box) return;
+  if (parentId !== null) return saveMoves(layout, [{ id, parentId, ...slotIn(layout, parentId, box, id) }]);
+  const drop = decideDrop(layout, id, box, true);
+  return saveMoves(layout, [{ id, parentId: null, x: drop.x, y: drop.y }]);
+}
+
 /** The keyboard's way to nest: a searchable list of possible leads. */
 export function MoveDialog({ id }: { id: string }) {
   const node = useWorkspace(id);
@@ -99,28 +55,17 @@ export function MoveDialog({ id }: { id: string }) {
   const [target, setTarget] = useState<string | null>(node?.parent_id ?? null);
   if (!node) return null;
   const excluded = new Set([id, ...listDescendants(model, id)]);
-  const options = workspaces.filter(
-    (other) => !excluded.has(other.id) && other.name.toLowerCase().includes(needle.trim().toLowerCase()),
-  );
+  const text = needle.trim().toLowerCase();
+  const options = workspaces.filter((other) => !excluded.has(other.id) && other.name.toLowerCase().includes(text));
   const chosen = workspaces.find((other) => other.id === target);
-
-  async function move() {
-    const siblings = workspaces.filter((other) => other.parent_id === target).length;
-    const spot = chosen
-      ? { x: chosen.x + 16 + (siblings % 2) * 254, y: chosen.y + 130 + Math.floor(siblings / 2) * 144 }
-      : { x: node?.x ?? 0, y: node?.y ?? 0 };
-    await writeLocally(id, { parent_id: target, ...spot }, () =>
-      api.patchWorkspace({ params: { id }, body: { parent_id: target, ...spot } }),
-    );
-  }
-
+  const isSame = target === node.parent_id;
   return (
     <ConfirmDialog
       title={`Move ${node.name}`}
-      lead="Its peers change with its place: it talks to its siblings, its lead and those below."
-      action={chosen ? `Move to ${chosen.name}` : 'Make it a root'}
-      disabled={target === node.parent_id}
-      onConfirm={move}
+      lead="Its peers and its team memory change with its place: it talks to its siblings, its lead and those below."
+      action={isSame ? 'Move' : chosen ? `Move to ${chosen.name}` : 'Make it a root'}
+      disabled={isSame}
+      onConfirm={() => moveUnder(id, target)}
       onClose={closeDialog}
     >
       <TextField
@@ -136,10 +81,19 @@ export function MoveDialog({ id }: { id: string }) {
           <label key={option.id ?? 'root'} className="row pick">
             <input type="radio" name="lead" checked={target === option.id} onChange={() => setTarget(option.id)} />
             {option.status && <StatusGlyph status={option.status} size={10} />}
-            <span className="clip">{option.name}</span>
+            <span className="clip grow">{option.name}</span>
+            {option.id === node.parent_id && <span className="muted">now</span>}
           </label>
         ))}
       </div>
     </ConfirmDialog>
   );
+}
+
+export function ExtractDialog({ id }: { id: string }) {
+  const node = useWorkspace(id);
+  const box = currentLayout().byId.get(id);
+  if (!node?.parent_id || !box) return null;
+  const drop = { kind: 'extract', from: node.parent_id, into: null, x: box.x, y: box.y } as const;
+  return <ConfirmDialog {...describeDrop(drop, [id])} onConfirm={() => moveUnder(id, null)} onClose={closeDialog} />;
 }

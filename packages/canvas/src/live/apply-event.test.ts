@@ -164,3 +164,31 @@ describe('mergeSnapshot', () => {
     expect(merged.nodes.a?.startingSince).toBe(at(3));
   });
 });
+
+describe('replay', () => {
+  const history = [
+    provisioning('a', 1),
+    frame('WORKSPACE_ONLINE', 'a', { url: 'http://a' }, 2),
+    provisioning('b', 3, { parent_id: 'a', x: 16, y: 130 }),
+    frame('WORKSPACE_HEARTBEAT', 'a', { active_tasks: 2, uptime_seconds: 4 }, 4),
+    frame('WORKSPACE_DEGRADED', 'a', { sample_error: '529', error_rate: 0.6 }, 5),
+    frame('TASK_UPDATED', 'a', { current_task: 'x', active_tasks: 2 }, 6),
+    frame('WORKSPACE_MOVED', 'b', { parent_id: null, previous_parent_id: 'a' }, 7),
+    frame('WORKSPACE_REMOVED', 'a', {}, 8),
+  ];
+  const shape = ({ nodes, order }: LiveModel) => ({ nodes, order });
+
+  it('every event twice is the same as once', () => {
+    const once = apply(EMPTY_MODEL, ...history);
+    expect(apply(EMPTY_MODEL, ...history.flatMap((each) => [each, each]))).toEqual(once);
+  });
+
+  it('a reconnect that replays any tail of what was seen changes nothing', () => {
+    const seen = apply(EMPTY_MODEL, ...history.slice(0, 7));
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 6 }), (from) => {
+        expect(shape(apply(seen, ...history.slice(from, 7)))).toEqual(shape(seen));
+      }),
+    );
+  });
+});

@@ -122,7 +122,10 @@ export function applyEvent(model: LiveModel, frame: EventFrame, nowMs: number): 
         last_error_rate: frame.payload.error_rate ?? node.last_error_rate,
       }));
     case 'WORKSPACE_OFFLINE':
-      return moveTo(model, frame, 'offline', () => IDLE);
+      return moveTo(model, frame, 'offline', (node) => ({
+        ...IDLE,
+        last_sample_error: frame.payload.reason || node.last_sample_error,
+      }));
     case 'WORKSPACE_PAUSED':
       return moveTo(model, frame, 'paused', () => IDLE);
     case 'WORKSPACE_HIBERNATED':

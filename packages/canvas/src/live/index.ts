@@ -8,7 +8,7 @@ export { onEvent } from './bus.ts';
 export { rehydrate, startConnection, stopConnection } from './connection.ts';
 export { listDescendants, type WorkspaceNode } from './model.ts';
 export {
-  applyRow,
+  applyFields,
   type Connection,
   type ConnectionState,
   dropWorkspace,

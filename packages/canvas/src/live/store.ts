@@ -152,12 +152,10 @@ export function dropWorkspace(id: string, alsoBelow = false): void {
   dropGoneFromSelection();
 }
 
-/** What a successful PATCH or a fetched row says about one workspace. */
-export function applyRow(row: WorkspaceView): void {
+/** What the reply to a change says about one workspace; the next list says the same. */
+export function applyFields(id: string, fields: Partial<WorkspaceView>): void {
   setModel((model) => {
-    const node = model.nodes[row.id];
-    return node
-      ? { ...model, nodes: { ...model.nodes, [row.id]: { ...node, ...row, ...model.writes[row.id] } } }
-      : model;
+    const node = model.nodes[id];
+    return node ? { ...model, nodes: { ...model.nodes, [id]: { ...node, ...fields, ...model.writes[id] } } } : model;
   });
 }

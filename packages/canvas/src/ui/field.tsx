@@ -111,3 +111,9 @@ export function Switch({ label, checked, onChange }: { label: string; checked: b
     />
   );
 }
+
+/** The field a refusal names; null when it names none. */
+export function refusedField(error: unknown): string | null {
+  const field = (error as { body?: { field?: unknown } } | null)?.body?.field;
+  return typeof field === 'string' ? field : null;
+}

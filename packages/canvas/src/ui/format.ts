@@ -1,15 +1,29 @@
 // Numbers, money and time as people read them. Pure; the locale is the browser's.
 
-const locale = () => (typeof navigator === 'undefined' ? 'en' : navigator.language);
+const LOCALE = typeof navigator === 'undefined' ? 'en' : navigator.language;
+const MONEY = new Intl.NumberFormat(LOCALE, { style: 'currency', currency: 'USD', currencyDisplay: 'narrowSymbol' });
+const ONE_DECIMAL = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 });
+const SHORT_TIME = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'short' });
+const EXACT_TIME = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'medium' });
+const FULL_TIME = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
+const ORDINALS = new Intl.PluralRules('en', { type: 'ordinal' });
 
 export function formatCents(cents: number): string {
-  return new Intl.NumberFormat(locale(), { style: 'currency', currency: 'USD' }).format(cents / 100);
+  return MONEY.format(cents / 100);
+}
+
+/** Cents of a typed amount; null for none, `undefined` for what is no amount. */
+export function readAmount(text: string): number | null | undefined {
+  const trimmed = text.trim();
+  if (trimmed === '') return null;
+  const cents = Math.round(Number(trimmed.replace(',', '.')) * 100);
+  return Number.isFinite(cents) && cents >= 0 ? cents : undefined;
 }
 
 /** `12.3 k` */
 export function formatCompact(count: number): string {
   if (count < 1000) return String(count);
-  return `${new Intl.NumberFormat(locale(), { maximumFractionDigits: 1 }).format(count / 1000)} k`;
+  return `${ONE_DECIMAL.format(count / 1000)} k`;
 }
 
 /** `0.4 s`, `48 s`, `1 m 05 s`, `2 h 10 m` */
@@ -38,17 +52,29 @@ export function formatAge(ms: number): string {
 }
 
 export function formatTime(at: string | number): string {
-  return new Intl.DateTimeFormat(locale(), { hour: '2-digit', minute: '2-digit' }).format(new Date(at));
+  return SHORT_TIME.format(new Date(at));
+}
+
+/** With seconds, for logs. */
+export function formatTimeExact(at: string | number): string {
+  return EXACT_TIME.format(new Date(at));
 }
 
 export function formatFull(at: string | number): string {
-  return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'medium' }).format(new Date(at));
+  return FULL_TIME.format(new Date(at));
 }
 
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   if (bytes < 1024 * 1024) return `${Math.round(bytes / 1024)} KB`;
   return `${(bytes / 1024 / 1024).toFixed(1)} MB`;
+}
+
+const ORDINAL_ENDINGS: Record<string, string> = { one: 'st', two: 'nd', few: 'rd', other: 'th' };
+
+/** `1st`, `2nd`, `3rd`, `11th`: English, as the rest of the interface. */
+export function formatOrdinal(count: number): string {
+  return `${count}${ORDINAL_ENDINGS[ORDINALS.select(count)]}`;
 }
 
 /** `1 workspace`, `3 workspaces` */

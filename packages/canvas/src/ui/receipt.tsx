@@ -4,7 +4,8 @@ export interface ReceiptProps {
   accepted: boolean;
   pickedUp: boolean;
   answered: boolean;
-  tone?: 'plain' | 'slow' | 'bad';
+  /** `ink`: never coloured, for tables. */
+  tone?: 'plain' | 'ink' | 'slow' | 'bad';
 }
 
 function Atom({ x, done, waited }: { x: number; done: boolean; waited: boolean }) {

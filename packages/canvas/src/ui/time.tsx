@@ -1,7 +1,7 @@
 // Ages that stay true: one shared clock for relative times (30 s) and one for running seconds (1 s).
 
 import { useSyncExternalStore } from 'react';
-import { formatAge, formatClock, formatFull } from './format.ts';
+import { formatAge, formatClock, formatDuration, formatFull } from './format.ts';
 
 function createTicker(everyMs: number) {
   let now = Date.now();
@@ -55,6 +55,18 @@ export function Elapsed({ since }: { since: string | number }) {
   return (
     <span className="num" title={`Since ${formatFull(ms)}`}>
       {formatClock(Math.max(now, Date.now()) - ms)}
+    </span>
+  );
+}
+
+/** `18 s`, `1 m 05 s` since a moment, running. */
+export function ElapsedWords({ since }: { since: string | number }) {
+  const now = useFastNow();
+  const ms = typeof since === 'number' ? since : Date.parse(since);
+  const seconds = Math.max(0, Math.floor((Math.max(now, Date.now()) - ms) / 1000));
+  return (
+    <span className="num" title={`Since ${formatFull(ms)}`}>
+      {seconds < 10 ? `${seconds} s` : formatDuration(seconds * 1000)}
     </span>
   );
 }

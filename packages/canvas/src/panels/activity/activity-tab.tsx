@@ -1,12 +1,19 @@
-// What happened to a workspace, newest first: filters, live rows, and the bodies of each on demand.
+// What happened to a workspace, newest first: filters, live rows, and all there is about each of them.
 
-import type { ActivityRow } from '@molecule/contract';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
-import { ChevronDown, ChevronRight } from 'lucide-react';
-import { Fragment, useEffect, useMemo, useState } from 'react';
+import { RefreshCw, Search } from 'lucide-react';
+import { useEffect, useMemo } from 'react';
 import { api } from '../../app/api.ts';
+import { useMiddling } from '../../app/use-media.ts';
 import { getWorkspace, onEvent, select, useSelection, type WorkspaceNode } from '../../live/index.ts';
-import { Button, formatDuration, formatFull, formatTime, Icon, Skeleton, StatusGlyph } from '../../ui/index.ts';
+import { Button, formatTime, Icon, plural, Skeleton, StatusGlyph, Switch, useSlowNow } from '../../ui/index.ts';
+import { usePanelSize } from '../panel-size.ts';
+import { useTabState } from '../tab-state.ts';
+import { bucketEntries, type Entry, hasFailed, listEntries } from './activity-rows.ts';
+import { EntryAside, EntryRows, EntryTable } from './entry-list.tsx';
+import { withWhom } from './entry-parts.tsx';
+import { Histogram } from './histogram.tsx';
+import './activity.css';
 
 const FILTERS = [
   { id: 'all', label: 'All', type: undefined },
@@ -14,202 +21,211 @@ const FILTERS = [
   { id: 'out', label: 'A2A out', type: 'a2a_send' },
   { id: 'delegation', label: 'Delegation', type: 'delegation' },
   { id: 'tasks', label: 'Tasks', type: 'task_update' },
+  { id: 'skills', label: 'Skills', type: 'skill_promotion' },
   { id: 'logs', label: 'Logs', type: 'agent_log' },
-  { id: 'errors', label: 'Errors', type: 'errors' },
 ] as const;
+type FilterId = (typeof FILTERS)[number]['id'] | 'errors';
 
 const RANGES = [
-  { id: '900', label: '15 m' },
-  { id: '3600', label: '1 h' },
-  { id: '86400', label: '24 h' },
-  { id: '604800', label: '7 d' },
+  { seconds: 900, label: '15 m' },
+  { seconds: 3_600, label: '1 h' },
+  { seconds: 86_400, label: '24 h' },
+  { seconds: 604_800, label: '7 d' },
+  { seconds: 2_592_000, label: '30 d' },
 ] as const;
 
-type FilterId = (typeof FILTERS)[number]['id'];
-const LIMIT = 100;
-const TYPE_WORDS: Record<string, string> = {
-  a2a_receive: 'in',
-  a2a_send: 'out',
-  delegation: 'delegated',
-  task_update: 'task',
-  agent_log: 'log',
-  error: 'error',
-  memory_write: 'memory',
-  skill_promotion: 'skill',
-};
+const PAGE = 100;
+const MOST = 500;
+const REFRESH_MS = 5_000;
 
-function peerName(id: string | null): string {
-  if (!id) return 'You';
-  return getWorkspace(id)?.name ?? id.slice(0, 8);
+function useRows(node: WorkspaceNode, type: string | undefined, seconds: number, limit: number, isLive: boolean) {
+  const { sub: peer } = useSelection();
+  const client = useQueryClient();
+  useEffect(() => {
+    if (!isLive) return;
+    return onEvent((frame) => {
+      if (frame.workspace_id !== node.id) return;
+      if (frame.event === 'ACTIVITY_LOGGED' || frame.event.startsWith('DELEGATION_'))
+        void client.invalidateQueries({ queryKey: ['activity', node.id] });
+    });
+  }, [client, node.id, isLive]);
+  return useQuery({
+    queryKey: ['activity', node.id, type, seconds, limit, peer],
+    placeholderData: keepPreviousData,
+    refetchInterval: isLive ? REFRESH_MS : false,
+    queryFn: ({ signal }) =>
+      api.listActivity({
+        params: { id: node.id },
+        query: { limit, since_secs: seconds, ...(type ? { type } : {}), ...(peer ? { peer_id: peer } : {}) },
+        signal,
+      }),
+  });
 }
 
-/** Who is on the other side of a row, seen from this workspace. */
-function otherSide(row: ActivityRow, self: string): string {
-  if (row.source_id === null) return row.origin ?? 'You';
-  return row.source_id === self ? peerName(row.target_id) : peerName(row.source_id);
-}
-
-function statusOf(row: ActivityRow): string {
-  if (row.status === 'error' || row.status === 'failed') return 'failed';
-  if (row.status === 'pending' || row.status === 'queued' || row.status === 'dispatched') return 'provisioning';
-  return 'online';
-}
-
-function Body({ label, value }: { label: string; value: unknown }) {
-  if (value === undefined || value === null) return null;
-  return (
-    <div>
-      <p className="h-label">{label}</p>
-      <pre className="code act-code">{typeof value === 'string' ? value : JSON.stringify(value, null, 2)}</pre>
-    </div>
-  );
-}
-
-function Row({ row, self }: { row: ActivityRow; self: string }) {
-  const [open, setOpen] = useState(false);
-  return (
-    <Fragment>
-      <button type="button" className="act-row" aria-expanded={open} onClick={() => setOpen(!open)}>
-        <StatusGlyph status={statusOf(row)} size={10} />
-        <span className="tag mono">{TYPE_WORDS[row.activity_type] ?? row.activity_type}</span>
-        <span className="clip grow">
-          <b>{otherSide(row, self)}</b> <span className="soft">{row.summary ?? row.method}</span>
-        </span>
-        {row.duration_ms !== null && <span className="stamp">{formatDuration(row.duration_ms)}</span>}
-        <time className="stamp" dateTime={row.created_at} title={formatFull(row.created_at)}>
-          {formatTime(row.created_at)}
-        </time>
-        <Icon of={open ? ChevronDown : ChevronRight} small />
-      </button>
-      {open && (
-        <div className="act-more">
-          {row.error_detail && <div className="note bad">{row.error_detail}</div>}
-          <Body label="Request" value={row.request_body} />
-          <Body label="Response" value={row.response_body} />
-          <Body label="Tools" value={row.tool_trace} />
-        </div>
-      )}
-    </Fragment>
-  );
+function matches(entry: Entry, needle: string): boolean {
+  return `${entry.summary} ${entry.row.method} ${withWhom(entry)} ${entry.row.error_detail ?? ''}`
+    .toLowerCase()
+    .includes(needle);
 }
 
 export function ActivityTab({ node }: { node: WorkspaceNode }) {
-  const [filter, setFilter] = useState<FilterId>('all');
-  const [range, setRange] = useState<string>('86400');
-  const [needle, setNeedle] = useState('');
-  const { sub } = useSelection();
-  const client = useQueryClient();
+  const [filter, setFilter] = useTabState<FilterId>(`${node.id}.activity.filter`, 'all');
+  const [seconds, setSeconds] = useTabState<number>(`${node.id}.activity.range`, 86_400);
+  const [needle, setNeedle] = useTabState(`${node.id}.activity.text`, '');
+  const [openId, setOpenId] = useTabState<string | null>(`${node.id}.activity.open`, null);
+  const [limit, setLimit] = useTabState(`${node.id}.activity.limit`, PAGE);
+  const [isLive, setLive] = useTabState('activity.live', true);
+  const { sub: peer } = useSelection();
+  const isMiddling = useMiddling();
+  const isWide = usePanelSize((state) => state.full) && !isMiddling;
+  const now = useSlowNow();
   const type = FILTERS.find((one) => one.id === filter)?.type;
-  const key = ['activity', node.id, type, range, sub];
-  const rows = useQuery({
-    queryKey: key,
-    placeholderData: keepPreviousData,
-    queryFn: () =>
-      api.listActivity({
-        params: { id: node.id },
-        query: {
-          limit: LIMIT,
-          since_secs: range,
-          ...(type && type !== 'errors' ? { type } : {}),
-          ...(sub ? { peer_id: sub } : {}),
-        },
-      }),
-  });
+  const rows = useRows(node, type, seconds, limit, isLive);
 
-  useEffect(
-    () =>
-      onEvent((frame) => {
-        if (
-          frame.workspace_id === node.id &&
-          (frame.event === 'ACTIVITY_LOGGED' || frame.event.startsWith('DELEGATION_'))
-        )
-          void client.invalidateQueries({ queryKey: ['activity', node.id] });
-      }),
-    [client, node.id],
-  );
-
+  const entries = useMemo(() => listEntries(rows.data ?? [], node.id), [rows.data, node.id]);
+  const failures = entries.filter(hasFailed).length;
   const shown = useMemo(() => {
     const text = needle.trim().toLowerCase();
-    const wanted = (rows.data ?? []).filter((row) =>
-      type === 'errors' ? row.status === 'error' || row.status === 'failed' || row.activity_type === 'error' : true,
-    );
-    return text
-      ? wanted.filter((row) =>
-          `${row.summary} ${row.method} ${otherSide(row, node.id)} ${row.error_detail ?? ''}`
-            .toLowerCase()
-            .includes(text),
-        )
-      : wanted;
-  }, [rows.data, needle, type, node.id]);
+    return entries.filter((entry) => (filter !== 'errors' || hasFailed(entry)) && (!text || matches(entry, text)));
+  }, [entries, filter, needle]);
+  const List = isWide ? EntryTable : EntryRows;
+
+  const clearFilters = () => {
+    setFilter('all');
+    setNeedle('');
+  };
+  const end = (
+    <>
+      {rows.isPending && !rows.isError && <RowSkeletons />}
+      {rows.data && shown.length === 0 && (
+        <Nothing isFiltered={entries.length > 0} onClear={clearFilters} node={node} />
+      )}
+      {rows.data && rows.data.length >= limit && (
+        <div className="act-end">
+          <span className="muted">The newest {limit} rows of this time.</span>
+          {limit < MOST && (
+            <Button size="sm" look="line" onClick={() => setLimit(MOST)}>
+              Show {MOST}
+            </Button>
+          )}
+        </div>
+      )}
+    </>
+  );
 
   return (
-    <div className="act">
-      <div className="act-bar">
-        <div className="seg" role="group" aria-label="Kind">
-          {FILTERS.map((one) => (
-            <button key={one.id} type="button" aria-pressed={filter === one.id} onClick={() => setFilter(one.id)}>
-              {one.label}
+    <div className={`act ${isWide ? 'wide' : ''}`}>
+      <div className="act-main-col">
+        <div className="act-top">
+          <div className="chips" role="toolbar" aria-label="Kind">
+            {FILTERS.map((one) => (
+              <button
+                key={one.id}
+                type="button"
+                className="chipf"
+                aria-pressed={filter === one.id}
+                onClick={() => setFilter(one.id)}
+              >
+                {one.label}
+              </button>
+            ))}
+            <button
+              type="button"
+              className="chipf errs"
+              data-status="failed"
+              aria-pressed={filter === 'errors'}
+              onClick={() => setFilter(filter === 'errors' ? 'all' : 'errors')}
+            >
+              <StatusGlyph status="failed" />
+              Errors <span className="num">{failures}</span>
             </button>
-          ))}
+          </div>
+          <span className="grow" />
+          <span className="row act-live">
+            <Icon of={RefreshCw} small />
+            Live
+            <Switch label="Follow live" checked={isLive} onChange={setLive} />
+          </span>
         </div>
-        <div className="row act-tools">
-          <div className="field grow">
+        <div className="act-tools">
+          <div className="field act-search">
+            <Icon of={Search} small />
             <input
               type="search"
-              aria-label="Filter by text"
-              placeholder="Filter by text"
+              aria-label="Filter these rows"
+              placeholder="Filter these rows"
               value={needle}
               onChange={(event) => setNeedle(event.target.value)}
             />
           </div>
-          <div className="seg" role="group" aria-label="Time range">
+          <span className="muted num act-count">
+            {plural(entries.length, 'row')} · {plural(failures, 'error')}
+          </span>
+          <fieldset className="seg" aria-label="Time">
             {RANGES.map((one) => (
-              <button key={one.id} type="button" aria-pressed={range === one.id} onClick={() => setRange(one.id)}>
+              <button
+                key={one.seconds}
+                type="button"
+                aria-pressed={seconds === one.seconds}
+                onClick={() => setSeconds(one.seconds)}
+              >
                 {one.label}
               </button>
             ))}
-          </div>
+          </fieldset>
         </div>
-        {sub && (
-          <p className="muted">
-            Only with {peerName(sub)}.{' '}
-            <button type="button" className="link" onClick={() => select(node.id, 'activity')}>
-              Show all
-            </button>
-          </p>
+        {isWide && (
+          <Histogram
+            buckets={bucketEntries(shown, seconds * 1000, Math.max(now, rows.dataUpdatedAt))}
+            rangeMs={seconds * 1000}
+          />
         )}
-      </div>
-      {rows.isError && (
-        <div className="note warn" role="alert">
-          <span className="grow">
-            Could not refresh. {rows.data ? `Showing ${formatTime(rows.dataUpdatedAt)}.` : rows.error.message}
-          </span>
-          <Button size="xs" onClick={() => void rows.refetch()}>
-            Retry
-          </Button>
-        </div>
-      )}
-      <div className="act-list scroll">
-        {rows.isPending &&
-          !rows.isError &&
-          [1, 2, 3, 4, 5].map((line) => <Skeleton key={line} width="100%" height={20} />)}
-        {shown.map((row) => (
-          <Row key={row.id} row={row} self={node.id} />
-        ))}
-        {rows.data && shown.length === 0 && (
-          <div className="tab-empty">
-            <p className="soft">
-              {rows.data.length === 0 ? 'Nothing happened in this time.' : 'Nothing matches these filters.'}
-            </p>
-            <Button
-              look="line"
-              onClick={() => (rows.data.length === 0 ? select(node.id, 'chat') : (setFilter('all'), setNeedle('')))}
-            >
-              {rows.data.length === 0 ? 'Send a message' : 'Clear the filters'}
+        {peer && <PeerNote peer={peer} node={node} />}
+        {rows.isError && (
+          <div className="note warn act-note" role="alert">
+            <span className="grow">
+              Could not refresh. {rows.data ? `Showing ${formatTime(rows.dataUpdatedAt)}.` : rows.error.message}
+            </span>
+            <Button size="sm" onClick={() => void rows.refetch()}>
+              Retry
             </Button>
           </div>
         )}
+        <List entries={shown} openId={openId} onOpen={setOpenId} end={end} />
       </div>
+      {isWide && <EntryAside entry={shown.find((one) => one.row.id === openId)} onClose={() => setOpenId(null)} />}
+    </div>
+  );
+}
+
+function PeerNote({ peer, node }: { peer: string; node: WorkspaceNode }) {
+  return (
+    <p className="muted act-note">
+      Only with {getWorkspace(peer)?.name ?? 'a removed workspace'}.{' '}
+      <button type="button" className="link" onClick={() => select(node.id, 'activity')}>
+        Show all
+      </button>
+    </p>
+  );
+}
+
+function RowSkeletons() {
+  return [1, 2, 3, 4, 5].map((line) => <Skeleton key={line} width="100%" height={20} />);
+}
+
+function Nothing({ isFiltered, onClear, node }: { isFiltered: boolean; onClear(): void; node: WorkspaceNode }) {
+  return (
+    <div className="tab-empty">
+      <p>{isFiltered ? 'Nothing matches these filters.' : 'Calls and tasks appear here as they happen.'}</p>
+      {isFiltered ? (
+        <Button look="line" size="sm" onClick={onClear}>
+          Clear the filters
+        </Button>
+      ) : (
+        <Button look="line" size="sm" onClick={() => select(node.id, 'chat')}>
+          Send a message
+        </Button>
+      )}
     </div>
   );
 }

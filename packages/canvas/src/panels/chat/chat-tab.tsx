@@ -1,35 +1,50 @@
 // The chat with one workspace: history, the running turn, the composer.
 
-import { useEffect, useLayoutEffect, useMemo, useRef } from 'react';
+import { ChevronDown, ChevronUp } from 'lucide-react';
+import { type UIEvent, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { WorkspaceNode } from '../../live/index.ts';
-import { Button, Elapsed, Skeleton, toast } from '../../ui/index.ts';
+import { Button, ElapsedWords, Icon, Skeleton, toast } from '../../ui/index.ts';
 import { Composer } from './composer.tsx';
-import { loadConversation, stopTurn, useConversation } from './conversations.ts';
-import { delegationsOf, type Turn } from './model.ts';
+import { loadConversation, loadOlder, useConversation } from './conversations.ts';
+import { delegationsOf } from './delegations.ts';
+import { stopTurn } from './delivery.ts';
 import { TurnView } from './turn-view.tsx';
+import { isRunning, type Turn } from './turns.ts';
+import './chat.css';
 
 const NEAR_END_PX = 120;
+const NEAR_START_PX = 80;
 
-function isRunning(turn: Turn): boolean {
-  return turn.state.is === 'sending' || turn.state.is === 'streaming';
+/** New words scroll into view only for who reads at the end; older ones push nothing away. */
+function useScroll(id: string, oldest: string | undefined) {
+  const box = useRef<HTMLDivElement>(null);
+  const isPinned = useRef(true);
+  const before = useRef({ oldest, height: 0 });
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const grewAbove = before.current.oldest !== undefined && before.current.oldest !== oldest;
+    if (isPinned.current) element.scrollTop = element.scrollHeight;
+    else if (grewAbove) element.scrollTop += element.scrollHeight - before.current.height;
+    before.current = { oldest, height: element.scrollHeight };
+  });
+  const onScroll = (event: UIEvent<HTMLDivElement>) => {
+    const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
+    isPinned.current = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    if (scrollTop < NEAR_START_PX && scrollHeight > clientHeight) void loadOlder(id);
+  };
+  return { box, onScroll };
 }
 
 export function ChatTab({ node }: { node: WorkspaceNode }) {
-  const { conversation, loading, error } = useConversation(node.id);
+  const { conversation, loading, error, loadingOlder, feed } = useConversation(node.id);
   const { turns } = conversation;
   const running = turns.findLast(isRunning);
-  const scroller = useRef<HTMLDivElement>(null);
-  const pinned = useRef(true);
+  const { box, onScroll } = useScroll(node.id, turns[0]?.key);
 
   useEffect(() => {
     void loadConversation(node.id);
   }, [node.id]);
-
-  // New words scroll into view only for who reads at the end.
-  useLayoutEffect(() => {
-    const box = scroller.current;
-    if (box && pinned.current) box.scrollTop = box.scrollHeight;
-  });
 
   const views = useMemo(
     () => turns.map((turn, index) => ({ turn, delegations: delegationsOf(conversation, turn, turns[index + 1]) })),
@@ -37,30 +52,22 @@ export function ChatTab({ node }: { node: WorkspaceNode }) {
   );
   const taskId = running?.state.is === 'streaming' ? running.state.taskId : null;
   const lastSent = turns.findLast((turn) => turn.user && turn.origin === null)?.user?.text ?? '';
+  const stop = (task: string) =>
+    stopTurn(node.id, task).catch((failure: Error) => toast.error(`The turn could not be stopped: ${failure.message}`));
 
   return (
     <>
       <div
         className="chat scroll"
-        ref={scroller}
+        ref={box}
         role="log"
         aria-label={`Conversation with ${node.name}`}
-        onScroll={(event) => {
-          const box = event.currentTarget;
-          pinned.current = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END_PX;
-        }}
+        onScroll={onScroll}
       >
         <div className="chat-fill" />
+        {loadingOlder && <Skeleton width="40%" />}
         {loading && turns.length === 0 && <ChatSkeleton />}
-        {!loading && turns.length === 0 && !error && (
-          <div className="chat-empty">
-            <p className="soft">
-              {node.runtime === 'echo'
-                ? `${node.name} answers by script: no model is connected.`
-                : `Nothing said yet. Ask ${node.name} something.`}
-            </p>
-          </div>
-        )}
+        {!loading && turns.length === 0 && !error && <NothingYet node={node} />}
         {views.map(({ turn, delegations }) => (
           <TurnView key={turn.key} workspaceId={node.id} turn={turn} delegations={delegations} />
         ))}
@@ -68,32 +75,66 @@ export function ChatTab({ node }: { node: WorkspaceNode }) {
       {error && (
         <div className="note warn chat-note" role="alert">
           <span className="grow">The history could not be read: {error}</span>
-          <Button size="xs" onClick={() => void loadConversation(node.id)}>
+          <Button size="sm" onClick={() => void loadConversation(node.id)}>
             Retry
           </Button>
         </div>
       )}
-      {(running || node.current_task) && (
-        <div className="livebar" data-testid="thinking">
-          <i className="beat" />
-          <span className="clip grow">{node.current_task || 'Sending'}</span>
-          {running && <Elapsed since={running.startedAt} />}
-        </div>
-      )}
-      <Composer
-        key={node.id}
-        node={node}
-        lastSent={lastSent}
-        onStop={
-          taskId
-            ? () =>
-                stopTurn(node.id, taskId).catch((failure: Error) =>
-                  toast.error(`The turn could not be stopped: ${failure.message}`),
-                )
-            : null
-        }
-      />
+      {(running || node.current_task) && <LiveBar running={running} task={node.current_task} feed={feed} />}
+      <Composer key={node.id} node={node} lastSent={lastSent} onStop={taskId ? () => void stop(taskId) : null} />
     </>
+  );
+}
+
+function describeRun(turn: Turn | undefined, task: string): string {
+  if (turn?.state.is === 'streaming' && turn.state.text) return 'Writing';
+  return task || (turn?.state.is === 'sending' ? 'Sent, waiting for the agent' : 'Working');
+}
+
+/** What runs now, for how long, and on request what the agent reported meanwhile. */
+function LiveBar({ running, task, feed }: { running: Turn | undefined; task: string; feed: readonly string[] }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      {open && feed.length > 0 && (
+        <ul className="feed scroll" aria-label="Reported meanwhile">
+          {feed.map((line, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: lines are only appended, and may repeat
+            <li key={index}>{line}</li>
+          ))}
+        </ul>
+      )}
+      <div className="livebar" data-testid="thinking">
+        <i className="beat" />
+        <span className="clip grow">
+          {describeRun(running, task)}
+          {running && (
+            <>
+              {' · '}
+              <ElapsedWords since={running.startedAt} />
+            </>
+          )}
+        </span>
+        {running && feed.length > 0 && (
+          <Button size="xs" aria-expanded={open} onClick={() => setOpen(!open)}>
+            {feed.length} reported
+            <Icon of={open ? ChevronDown : ChevronUp} small />
+          </Button>
+        )}
+      </div>
+    </>
+  );
+}
+
+function NothingYet({ node }: { node: WorkspaceNode }) {
+  return (
+    <div className="chat-empty">
+      <p className="soft">
+        {node.runtime === 'echo'
+          ? `${node.name} answers by script: no model is connected to it.`
+          : `Nothing said yet. Ask ${node.name} something.`}
+      </p>
+    </div>
   );
 }
 

@@ -2,10 +2,11 @@
 
 import { ArrowUp, Square } from 'lucide-react';
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react';
-import { api } from '../../app/api.ts';
+import { runCardAction } from '../../canvas/actions.ts';
+import { readMessage } from '../../canvas/card-facts.ts';
 import { useConnection, type WorkspaceNode } from '../../live/index.ts';
-import { Button, Icon, Kbd, statusLabel } from '../../ui/index.ts';
-import { sendMessage } from './conversations.ts';
+import { Button, Icon, Kbd, statusLabel, useSlowNow } from '../../ui/index.ts';
+import { sendMessage } from './delivery.ts';
 
 const draftKey = (id: string) => `molecule.draft.${id}`;
 
@@ -27,29 +28,37 @@ function writeDraft(id: string, text: string): void {
   }
 }
 
-/** Why nothing can be sent now; null when it can. */
-export function lockReason(node: WorkspaceNode, canWrite: boolean): { text: string; fix: 'restart' | null } | null {
-  if (!canWrite) return { text: 'Offline. Your draft is kept.', fix: null };
+/** Why nothing can be sent now; null when it can. The note above the chat has the fix. */
+export function lockReason(node: WorkspaceNode, canWrite: boolean): string | null {
+  if (!canWrite) return 'Offline. Your draft is kept.';
   switch (node.status) {
     case 'online':
     case 'degraded':
     case 'hibernated':
       return null;
     case 'awaiting_agent':
-      return node.delivery_mode === 'poll' ? null : { text: 'No agent has connected yet.', fix: null };
+      return node.delivery_mode === 'poll' ? null : 'No agent has connected yet.';
     case 'provisioning':
-      return { text: `${node.name} is starting.`, fix: null };
-    case 'paused':
-      return { text: `${node.name} is paused.`, fix: null };
-    case 'offline':
+      return `${node.name} is starting.`;
     case 'failed':
-      return {
-        text: `${node.name} is ${statusLabel(node.status).toLowerCase()}.`,
-        fix: node.runtime === 'external' ? null : 'restart',
-      };
+      return `${node.name} has failed. Your draft is kept.`;
+    case 'hibernating':
+      return `${node.name} goes to sleep; then a message wakes it.`;
     default:
-      return { text: statusLabel(node.status), fix: null };
+      return `${node.name} is ${statusLabel(node.status).toLowerCase()}. Your draft is kept.`;
   }
+}
+
+/** The button that lifts the lock, where one does. */
+function LockFix({ node }: { node: WorkspaceNode }) {
+  const action = readMessage(node, useSlowNow())?.action;
+  const { canWrite } = useConnection();
+  if (!action || !canWrite) return null;
+  return (
+    <button type="button" className="link" onClick={() => runCardAction(node.id, action.id)}>
+      {action.label}
+    </button>
+  );
 }
 
 export interface ComposerProps {
@@ -115,16 +124,7 @@ export function Composer({ node, onStop, lastSent }: ComposerProps) {
         <span className="grow lock-note" role={lock ? 'status' : undefined}>
           {lock && (
             <>
-              {lock.text}{' '}
-              {lock.fix === 'restart' && (
-                <button
-                  type="button"
-                  className="link"
-                  onClick={() => void api.restartWorkspace({ params: { id: node.id } })}
-                >
-                  Restart
-                </button>
-              )}
+              {lock} <LockFix node={node} />
             </>
           )}
         </span>
@@ -144,7 +144,7 @@ export function Composer({ node, onStop, lastSent }: ComposerProps) {
           data-testid="send"
           aria-label="Send"
           disabled={!ready}
-          title={lock?.text}
+          title={lock ?? undefined}
           onClick={send}
         >
           <Icon of={ArrowUp} />

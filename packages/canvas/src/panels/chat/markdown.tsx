@@ -1,10 +1,9 @@
 // Markdown of agents: GitHub flavour, never HTML, links only to places a browser may go, remote images on click.
 
-import { Copy } from 'lucide-react';
-import { memo, type ReactNode, useState } from 'react';
+import { memo, type ReactNode, useRef, useState } from 'react';
 import ReactMarkdown, { defaultUrlTransform } from 'react-markdown';
 import remarkGfm from 'remark-gfm';
-import { Button, Icon } from '../../ui/index.ts';
+import { Button, CopyButton } from '../../ui/index.ts';
 
 const SAFE = /^(https?:|mailto:)/i;
 
@@ -15,21 +14,13 @@ function toSafeUrl(url: string): string {
 }
 
 function CodeBlock({ children }: { children?: ReactNode }) {
-  const [copied, setCopied] = useState(false);
-  const [block, setBlock] = useState<HTMLPreElement | null>(null);
-  async function copy() {
-    await navigator.clipboard.writeText(block?.innerText ?? '');
-    setCopied(true);
-    setTimeout(() => setCopied(false), 2_000);
-  }
+  const block = useRef<HTMLPreElement>(null);
   return (
     <div className="code-frame">
-      <pre className="code" ref={setBlock}>
+      <pre className="code" ref={block}>
         {children}
       </pre>
-      <Button size="xs" look="line" className="code-copy" onClick={() => void copy()}>
-        <Icon of={Copy} small /> {copied ? 'Copied' : 'Copy'}
-      </Button>
+      <CopyButton text={() => block.current?.textContent ?? ''} label="Copy the code" className="code-copy" />
     </div>
   );
 }

@@ -1,222 +1,95 @@
-// One turn of a conversation: what the person said, the steps on the spine, the reply, and the one thing to do when it failed.
+// One turn of a conversation: what the person said and where it stands, the steps on the spine, the reply.
 
-import { Check, ChevronDown, ChevronRight, CornerDownLeft, FileText, X } from 'lucide-react';
-import { memo, useState } from 'react';
-import { api } from '../../app/api.ts';
-import { openDialog } from '../../dialogs/dialog-store.ts';
-import { select, useWorkspace } from '../../live/index.ts';
-import {
-  Button,
-  DelegationIcon,
-  formatBytes,
-  formatDuration,
-  formatFull,
-  formatTime,
-  Icon,
-  Receipt,
-  StatusGlyph,
-  useFastNow,
-} from '../../ui/index.ts';
-import { resendMessage } from './conversations.ts';
+import { memo } from 'react';
+import { CopyButton, formatFull, formatOrdinal, formatTime, Receipt, useFastNow } from '../../ui/index.ts';
+import { resendMessage } from './delivery.ts';
+import { FileChip } from './file-chip.tsx';
 import { Markdown } from './markdown.tsx';
-import type { ChatFile, DelegationBox, TraceStep, Turn, TurnState } from './model.ts';
-
-const PREVIEWED_ROOTS = /^\/(configs|workspace|home|plugins)\//;
-
-/** The path behind a file address; null for what only the web or another store holds. */
-export function agentPathOf(uri: string): string | null {
-  const path = uri.replace(/^workspace:/, '').replace(/^file:\/\//, '');
-  return PREVIEWED_ROOTS.test(path) ? path : null;
-}
-
-function FileChip({ workspaceId, file }: { workspaceId: string; file: ChatFile }) {
-  const path = agentPathOf(file.uri);
-  const size = file.size === undefined ? null : <span className="muted">{formatBytes(file.size)}</span>;
-  const inside = (
-    <>
-      <Icon of={FileText} small /> {file.name} {size}
-    </>
-  );
-  if (path) {
-    return (
-      <a
-        className="file"
-        download={file.name}
-        href={`/workspaces/${workspaceId}/chat/download?path=${encodeURIComponent(path)}`}
-      >
-        {inside}
-      </a>
-    );
-  }
-  if (/^https?:/.test(file.uri)) {
-    return (
-      <a className="file" href={file.uri} target="_blank" rel="noopener noreferrer">
-        {inside}
-      </a>
-    );
-  }
-  return <span className="file">{inside}</span>;
-}
-
-function Trace({ steps, durationMs, handoffs }: { steps: TraceStep[]; durationMs: number | null; handoffs: number }) {
-  const [open, setOpen] = useState(false);
-  const facts = [
-    steps.length > 0 ? `${steps.length} ${steps.length === 1 ? 'tool' : 'tools'}` : null,
-    handoffs > 0 ? `${handoffs} ${handoffs === 1 ? 'handoff' : 'handoffs'}` : null,
-  ]
-    .filter(Boolean)
-    .join(' · ');
-  return (
-    <div className="step">
-      <i className="atom" />
-      <button
-        type="button"
-        className="step-h disclosure"
-        aria-expanded={open}
-        onClick={() => setOpen(!open)}
-        disabled={steps.length === 0}
-      >
-        <span className="soft">{durationMs === null ? 'Worked' : `Worked ${formatDuration(durationMs)}`}</span>
-        {facts && <span className="muted">{facts}</span>}
-        {steps.length > 0 && <Icon of={open ? ChevronDown : ChevronRight} small />}
-      </button>
-      {open && (
-        <ul className="trace">
-          {steps.map((step, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: the trace of a finished turn never changes
-            <li key={index} title={step.output_preview}>
-              <Icon of={step.ok ? Check : X} small className={step.ok ? 'ok' : 'bad'} />
-              <span className="mono">{step.tool}</span>
-              <span className="clip">{step.input}</span>
-              <span className="t">{formatDuration(step.ms)}</span>
-            </li>
-          ))}
-        </ul>
-      )}
-    </div>
-  );
-}
-
-const DELEGATION_WORDS: Record<string, string> = {
-  pending: 'Sent',
-  dispatched: 'Sent',
-  queued: 'Queued at target',
-  in_progress: 'Picked up',
-  completed: 'Answered',
-  failed: 'Failed',
-  stuck: 'No sign of life',
-};
-
-function DelegationStep({ box }: { box: DelegationBox }) {
-  const peer = useWorkspace(box.targetId);
-  const failed = box.status === 'failed' || box.status === 'stuck';
-  return (
-    <div className="step box">
-      <i className={`atom ${box.status === 'completed' ? 'fill' : ''}`} />
-      <div className="deleg" data-testid="delegation" data-status-word={box.status}>
-        <div className="to">
-          <DelegationIcon small />
-          <button
-            type="button"
-            className="link plain clip grow"
-            onClick={() => peer && select(peer.id)}
-            disabled={!peer}
-          >
-            <b>{peer?.name ?? box.targetId.slice(0, 8)}</b>
-          </button>
-          <Receipt
-            accepted
-            pickedUp={['in_progress', 'completed'].includes(box.status)}
-            answered={box.status === 'completed'}
-            tone={failed ? 'bad' : 'plain'}
-          />
-          <span className="stamp">{DELEGATION_WORDS[box.status] ?? box.status}</span>
-        </div>
-        {box.task && <p className="say">{box.task}</p>}
-        {(box.response || box.error) && (
-          <div className={`res ${failed ? 'bad' : ''}`}>
-            <Icon of={CornerDownLeft} small />
-            <p className="grow">{box.error || box.response}</p>
-          </div>
-        )}
-      </div>
-    </div>
-  );
-}
+import { DelegationStep, EventStep, FailureStep, Trace } from './steps.tsx';
+import type { AgentReply, DelegationBox, Turn, TurnState } from './turns.ts';
 
 function Countdown({ at, why }: { at: number; why: string }) {
-  const now = useFastNow();
-  const seconds = Math.max(0, Math.ceil((at - Math.max(now, Date.now())) / 1000));
-  return <>{`${why}. Sends again in ${seconds} s.`}</>;
+  const seconds = Math.max(0, Math.ceil((at - Math.max(useFastNow(), Date.now())) / 1000));
+  return (
+    <span className="stamp" role="timer" data-testid="countdown">
+      {why}. Sends again in {seconds} s.
+    </span>
+  );
+}
+
+function InboxStanding({ state }: { state: Extract<TurnState, { is: 'inbox' }> }) {
+  const words = state.answeredAt ? 'Answered' : state.injectedAt ? 'Seen' : 'Accepted. Waiting in the agent’s inbox.';
+  return (
+    <span className="stamp row receipt-line" data-testid="receipt">
+      <Receipt accepted pickedUp={state.injectedAt !== null} answered={state.answeredAt !== null} /> {words}
+    </span>
+  );
 }
 
 /** Where a message stands, in words under the bubble. */
-function Standing({ state }: { state: TurnState }) {
+function Standing({ workspaceId, turn }: { workspaceId: string; turn: Turn }) {
+  const { state } = turn;
   switch (state.is) {
     case 'sending':
       return <span className="stamp">Sending</span>;
     case 'queued':
       return (
         <span className="stamp" data-testid="queued">
-          Queued, {state.place <= 1 ? 'next in line' : `place ${state.place}`}
+          Queued, {state.place <= 1 ? 'next in line' : `${formatOrdinal(state.place)} in line`}
         </span>
       );
-    case 'inbox': {
-      const words = state.answeredAt
-        ? 'Answered'
-        : state.injectedAt
-          ? 'Seen'
-          : 'Accepted. Waiting in the agent’s inbox.';
-      return (
-        <span className="stamp row receipt-line" data-testid="receipt">
-          <Receipt accepted pickedUp={state.injectedAt !== null} answered={state.answeredAt !== null} /> {words}
-        </span>
-      );
-    }
+    case 'inbox':
+      return <InboxStanding state={state} />;
     case 'retrying':
+      return <Countdown at={state.at} why={state.why} />;
+    case 'open':
       return (
-        <span className="stamp">
-          <Countdown at={state.at} why={state.why} />
+        <span className="stamp open-note">
+          {state.why}{' '}
+          <button type="button" className="link" onClick={() => resendMessage(workspaceId, turn.key)}>
+            Send again
+          </button>
         </span>
       );
-    case 'open':
-      return <span className="stamp">{state.why}</span>;
     default:
       return null;
   }
 }
 
-function Failure({ workspaceId, turn }: { workspaceId: string; turn: Turn }) {
-  if (turn.state.is !== 'failed') return null;
-  const { title, hint, fix } = turn.state;
+function OwnBubble({ workspaceId, turn, user }: { workspaceId: string; turn: Turn; user: NonNullable<Turn['user']> }) {
   return (
-    <div className="fail" role="alert" data-testid="bubble" data-role="error">
-      <StatusGlyph status="failed" />
-      <div className="grow">
-        <b>{title}</b>
-        <p>{hint}</p>
-        <div className="row fail-acts">
-          {fix === 'add-key' && (
-            <Button size="sm" look="line" onClick={() => openDialog({ kind: 'connect-model' })}>
-              Add key
-            </Button>
-          )}
-          {fix === 'budget' && (
-            <Button size="sm" look="line" onClick={() => select(workspaceId, 'details')}>
-              Open budget
-            </Button>
-          )}
-          {fix === 'restart' && (
-            <Button size="sm" look="line" onClick={() => void api.restartWorkspace({ params: { id: workspaceId } })}>
-              Restart
-            </Button>
-          )}
-          {turn.user && (
-            <Button size="sm" onClick={() => resendMessage(workspaceId, turn.key)}>
-              Send again
-            </Button>
-          )}
+    <div className="me" data-testid="bubble" data-role="user" data-state={turn.state.is}>
+      <div className="b">{user.text}</div>
+      {user.files.map((file) => (
+        <FileChip key={file.uri} workspaceId={workspaceId} file={file} />
+      ))}
+      <div className="row me-foot">
+        <Standing workspaceId={workspaceId} turn={turn} />
+        <time className="stamp" dateTime={user.at} title={formatFull(user.at)}>
+          {formatTime(user.at)}
+        </time>
+      </div>
+    </div>
+  );
+}
+
+function Reply({ workspaceId, reply }: { workspaceId: string; reply: AgentReply }) {
+  return (
+    <div className="step read reply" data-testid="bubble" data-role="agent">
+      <i className="atom fill" />
+      <Markdown text={reply.text} />
+      {reply.files.length > 0 && (
+        <div className="row files">
+          {reply.files.map((file) => (
+            <FileChip key={file.uri} workspaceId={workspaceId} file={file} />
+          ))}
         </div>
+      )}
+      <div className="row reply-foot">
+        <time className="stamp" dateTime={reply.at} title={formatFull(reply.at)}>
+          {formatTime(reply.at)}
+        </time>
+        <CopyButton text={reply.text} label="Copy the reply" className="reply-copy" />
       </div>
     </div>
   );
@@ -225,38 +98,21 @@ function Failure({ workspaceId, turn }: { workspaceId: string; turn: Turn }) {
 export interface TurnViewProps {
   workspaceId: string;
   turn: Turn;
-  delegations: DelegationBox[];
+  delegations: readonly DelegationBox[];
 }
 
 export const TurnView = memo(function TurnView({ workspaceId, turn, delegations }: TurnViewProps) {
-  const streaming = turn.state.is === 'streaming' ? turn.state : null;
-  const hasSpine = turn.reply !== null || streaming !== null || delegations.length > 0;
+  const { user, reply, state, origin } = turn;
+  const streaming = state.is === 'streaming' ? state : null;
+  const hasTrace = reply !== null && (reply.trace.length > 0 || reply.durationMs !== null);
+  const hasSpine = reply || streaming || state.is === 'failed' || delegations.length > 0 || origin;
   return (
     <>
-      {turn.user && turn.origin === null && (
-        <div className="me" data-testid="bubble" data-role="user">
-          <div className="b">{turn.user.text}</div>
-          {turn.user.files.map((file) => (
-            <FileChip key={file.uri} workspaceId={workspaceId} file={file} />
-          ))}
-          <div className="row me-foot">
-            <Standing state={turn.state} />
-            <time className="stamp" dateTime={turn.user.at} title={formatFull(turn.user.at)}>
-              {formatTime(turn.user.at)}
-            </time>
-          </div>
-        </div>
-      )}
-      {turn.user && turn.origin !== null && (
-        <div className="event-line" data-testid="bubble" data-role="event">
-          <span className="tag mono">{turn.origin}</span> <span className="soft">{turn.user.text}</span>
-        </div>
-      )}
+      {user && origin === null && <OwnBubble workspaceId={workspaceId} turn={turn} user={user} />}
       {hasSpine && (
         <div className="turn">
-          {turn.reply && (turn.reply.trace.length > 0 || turn.reply.durationMs !== null) && (
-            <Trace steps={turn.reply.trace} durationMs={turn.reply.durationMs} handoffs={delegations.length} />
-          )}
+          {user && origin !== null && <EventStep origin={origin} text={user.text} at={user.at} />}
+          {hasTrace && <Trace steps={reply.trace} durationMs={reply.durationMs} handoffs={delegations.length} />}
           {delegations.map((box) => (
             <DelegationStep key={box.id} box={box} />
           ))}
@@ -266,25 +122,10 @@ export const TurnView = memo(function TurnView({ workspaceId, turn, delegations 
               {streaming.text ? <Markdown text={streaming.text} live /> : <span className="soft">Working</span>}
             </div>
           )}
-          {turn.reply && (
-            <div className="step read" data-testid="bubble" data-role="agent">
-              <i className="atom fill" />
-              <Markdown text={turn.reply.text} />
-              {turn.reply.files.length > 0 && (
-                <div className="row files">
-                  {turn.reply.files.map((file) => (
-                    <FileChip key={file.uri} workspaceId={workspaceId} file={file} />
-                  ))}
-                </div>
-              )}
-              <time className="stamp reply-time" dateTime={turn.reply.at} title={formatFull(turn.reply.at)}>
-                {formatTime(turn.reply.at)}
-              </time>
-            </div>
-          )}
+          {reply && <Reply workspaceId={workspaceId} reply={reply} />}
+          {state.is === 'failed' && <FailureStep workspaceId={workspaceId} turn={turn} failure={state} />}
         </div>
       )}
-      <Failure workspaceId={workspaceId} turn={turn} />
     </>
   );
 });

@@ -1,5 +1,7 @@
-// Sets the theme before the first paint; a separate file because the content policy allows no inline script.
+// What must be so before the modules run and before the first paint. A file of its own: the content policy allows no inline script.
 (() => {
+  // Zod would probe for `new Function`, which the content policy forbids and browsers report.
+  globalThis.__zod_globalConfig = { jitless: true };
   const root = document.documentElement;
   try {
     const theme = localStorage.getItem('molecule.theme');

@@ -1,0 +1,170 @@
+// Sending: a message is shown at once, delivered by stream or by call, and every outcome is a state of its bubble.
+
+import { ApiError, readError } from '@molecule/contract';
+import { api } from '../../app/api.ts';
+import { dropWorkspace, getWorkspace } from '../../live/index.ts';
+import { newId, toast } from '../../ui/index.ts';
+import { readReply } from './a2a-shapes.ts';
+import { changeConversation, clearFeed, readSlice } from './conversations.ts';
+import { explainFailure } from './failures.ts';
+import { applyFrame } from './stream.ts';
+import { answerTurn, beginTurn, findTurn, setTurnState, type TurnState, toHistory } from './turns.ts';
+
+const CALL_TIMEOUT_MS = 120_000;
+const STREAM_TIMEOUT_MS = 1_800_000;
+const RETRY_SECONDS = 15;
+const NO_ANSWER = 'No answer yet. The agent may still be working.';
+const NOT_REACHED = 'The platform was not reached, so this may not have arrived.';
+const ENDED_EARLY = 'The stream ended early. The agent may still be working.';
+
+interface Delivery {
+  /** Workspace. */
+  id: string;
+  /** Message id: the same for every attempt, so that what was delivered is not run twice. */
+  key: string;
+  text: string;
+  mayRetry: boolean;
+}
+
+// A page that goes away aborts its requests; that says nothing about whether the platform was reached.
+let isLeaving = false;
+addEventListener('pagehide', () => {
+  isLeaving = true;
+});
+addEventListener('pageshow', () => {
+  isLeaving = false;
+});
+
+const now = () => new Date().toISOString();
+
+function setState({ id, key }: Delivery, state: TurnState): void {
+  changeConversation(id, (conversation) => setTurnState(conversation, key, state));
+}
+
+function canStream(id: string): boolean {
+  const card = getWorkspace(id)?.agent_card as { capabilities?: { streaming?: unknown } } | null;
+  return card?.capabilities?.streaming === true;
+}
+
+/** Frames of an event stream, as they arrive. */
+async function readStream(response: Response, onFrame: (frame: unknown) => void): Promise<void> {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let pending = '';
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
+    if (done) return;
+    pending += value;
+    const frames = pending.split(/\r?\n\r?\n/);
+    pending = frames.pop() ?? '';
+    for (const text of frames) {
+      const data = text
+        .split(/\r?\n/)
+        .filter((line) => line.startsWith('data:'))
+        .map((line) => line.slice(5).trim())
+        .join('\n');
+      if (data) onFrame(JSON.parse(data));
+    }
+  }
+}
+
+async function takeStream(delivery: Delivery, response: Response): Promise<void> {
+  const { id, key } = delivery;
+  await readStream(response, (frame) =>
+    changeConversation(id, (conversation) => applyFrame(conversation, key, frame, now())),
+  );
+  const state = findTurn(readSlice(id).conversation, key)?.state.is;
+  if (state === 'streaming' || state === 'sending') setState(delivery, { is: 'open', why: ENDED_EARLY });
+}
+
+async function takeReply(delivery: Delivery, response: Response): Promise<void> {
+  const { id, key } = delivery;
+  const body = (await response.json()) as Record<string, unknown>;
+  if (response.status === 202 && body.queued)
+    return setState(delivery, { is: 'queued', queueId: String(body.queue_id), place: Number(body.queue_depth) });
+  if (body.status === 'queued' && body.delivery_mode === 'poll')
+    return setState(delivery, { is: 'inbox', injectedAt: null, answeredAt: null });
+  const refusal = body.error as { message?: string } | undefined;
+  if (refusal) return setState(delivery, explainFailure(refusal.message ?? ''));
+  const reply = readReply(body, now(), null);
+  if (reply) changeConversation(id, (conversation) => answerTurn(conversation, key, reply));
+  else setState(delivery, { is: 'open', why: NO_ANSWER });
+}
+
+/** A restart or a wake-up is waited for once, with the same message id. */
+async function retryLater(delivery: Delivery, failure: ApiError): Promise<void> {
+  const waitMs = (failure.retryAfterSeconds ?? RETRY_SECONDS) * 1000;
+  const why = failure.body.waking ? 'Waking up' : 'Restarting';
+  setState(delivery, { is: 'retrying', at: Date.now() + waitMs, why });
+  await new Promise((resolve) => setTimeout(resolve, waitMs));
+  const isWanted = findTurn(readSlice(delivery.id).conversation, delivery.key)?.state.is === 'retrying';
+  if (isWanted) await deliver({ ...delivery, mayRetry: false });
+}
+
+async function takeRefusal(delivery: Delivery, error: unknown): Promise<void> {
+  if (isLeaving) return;
+  const failure = error instanceof ApiError ? error : null;
+  if (failure && delivery.mayRetry && (failure.body.restarting || failure.body.waking))
+    return retryLater(delivery, failure);
+  if (failure?.code === 'network') return setState(delivery, { is: 'open', why: NOT_REACHED });
+  if (!failure || failure.code === 'timeout') return setState(delivery, { is: 'open', why: NO_ANSWER });
+  setState(delivery, explainFailure(failure.message, failure.status));
+  if (failure.status !== 404 && failure.status !== 410) return;
+  const name = getWorkspace(delivery.id)?.name ?? 'The workspace';
+  toast.error(`${name} does not exist any more. Not delivered: “${delivery.text.slice(0, 200)}”`);
+  dropWorkspace(delivery.id);
+}
+
+/** Never rejects: every outcome is a state. */
+async function deliver(delivery: Delivery): Promise<void> {
+  const { id, key, text } = delivery;
+  const streams = canStream(id);
+  const history = toHistory(readSlice(id).conversation, key);
+  const body = {
+    jsonrpc: '2.0',
+    id: key,
+    method: streams ? 'message/stream' : 'message/send',
+    params: { message: { role: 'user', messageId: key, parts: [{ kind: 'text', text }] }, metadata: { history } },
+  };
+  try {
+    const response = await api.raw('POST', `/workspaces/${encodeURIComponent(id)}/a2a`, {
+      headers: {
+        'content-type': 'application/json',
+        ...(streams ? { accept: 'text/event-stream, application/json' } : {}),
+      },
+      timeoutMs: streams ? STREAM_TIMEOUT_MS : CALL_TIMEOUT_MS,
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw await readError(response);
+    const isStream = (response.headers.get('content-type') ?? '').includes('text/event-stream');
+    await (isStream ? takeStream(delivery, response) : takeReply(delivery, response));
+  } catch (error) {
+    await takeRefusal(delivery, error);
+  }
+}
+
+function begin(id: string, key: string, text: string): void {
+  clearFeed(id);
+  changeConversation(id, (conversation) => beginTurn(conversation, { key, text, at: now() }));
+  void deliver({ id, key, text, mayRetry: true });
+}
+
+export function sendMessage(id: string, text: string): void {
+  begin(id, newId(), text);
+}
+
+/** The same message again, under the same id. */
+export function resendMessage(id: string, key: string): void {
+  const text = findTurn(readSlice(id).conversation, key)?.user?.text;
+  if (text) begin(id, key, text);
+}
+
+/** Ends a running turn. @throws when the platform or the agent refuses. */
+export async function stopTurn(id: string, taskId: string): Promise<void> {
+  const response = await api.raw('POST', `/workspaces/${encodeURIComponent(id)}/a2a`, {
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: newId(), method: 'tasks/cancel', params: { id: taskId } }),
+  });
+  if (!response.ok) throw await readError(response);
+  const { error } = (await response.json()) as { error?: { message?: string } };
+  if (error) throw new Error(error.message ?? 'refused by the agent');
+}

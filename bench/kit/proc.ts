@@ -1,0 +1,19 @@
+// What the kernel says of a process: its resident memory and the CPU it used. Linux only, like the tests' tools.
+
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Megabytes (10^6 bytes) in physical memory, shared libraries included. */
+export function residentMb(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  if (kilobytes === undefined) throw new Error(`process ${pid} shows no resident memory`);
+  return (Number(kilobytes) * 1024) / 1e6;
+}
+
+/** Seconds of CPU of all threads so far; in nanoseconds where `stat` counts in hundredths of a second. */
+export function cpuSeconds(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+  );
+  return nanoseconds.reduce((sum, one) => sum + one, 0) / 1e9;
+}

@@ -39,6 +39,7 @@ export const VALID_BODIES: Partial<Record<RouteName, (cast: Cast) => Record<stri
   updateDelegation: () => ({ status: 'completed' }),
   reportActivity: () => ({ activity_type: 'agent_log', summary: 'valid' }),
   notify: () => ({ message: 'valid' }),
+  uploadChatFiles: () => ({}),
 };
 
 export const VALID_QUERIES: Partial<Record<RouteName, Record<string, string>>> = {

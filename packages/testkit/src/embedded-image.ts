@@ -32,10 +32,10 @@ async function ensureImage(): Promise<string> {
   return image;
 }
 
-/** A new data directory that holds a migrated, empty database. */
-export async function createDataDir(prefix = 'molecule-data-'): Promise<string> {
+/** A new data directory, below `parent`, that holds a migrated, empty database. */
+export async function createDataDir(parent = tmpdir()): Promise<string> {
   const image = await ensureImage();
-  const dataDir = await mkdtemp(join(tmpdir(), prefix));
+  const dataDir = await mkdtemp(join(parent, 'molecule-data-'));
   await cp(image, join(dataDir, 'db'), { recursive: true });
   return dataDir;
 }

@@ -61,6 +61,9 @@ export async function startFakeAgent(test: TestPlatform, options: FakeAgentOptio
     await createClient({ baseUrl: test.url, token }).register({
       body: { id, agent_card: card, delivery_mode: mode, ...(mode === 'push' ? { url } : {}) },
     });
+    // What follows from coming up is over before the test begins.
+    await test.platform.events.catchUp();
+    await test.platform.messaging.idle();
   }
 
   return {

@@ -13,4 +13,5 @@ export * from './platform.ts';
 export * from './postgres.ts';
 export * from './responders.ts';
 export * from './seats.ts';
+export * from './small-disk.ts';
 export * from './wait.ts';

@@ -23,9 +23,15 @@ export interface Peer {
   stop(): Promise<void>;
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+/** Null when the caller left before the end: that was no call. */
+async function readBody(request: IncomingMessage): Promise<string | null> {
   const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
+  try {
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+  } catch (error) {
+    if (request.destroyed) return null;
+    throw error;
+  }
   return Buffer.concat(chunks).toString();
 }
 
@@ -44,6 +50,7 @@ export async function startPeer(respond: Responder): Promise<Peer> {
   let responder = respond;
   const server = createServer(async (request, response) => {
     const raw = await readBody(request);
+    if (raw === null) return;
     const call = { headers: request.headers, path: request.url ?? '', body: parse(raw), raw };
     calls.push(call);
     for (const wait of waiting.filter((one) => calls.length >= one.count)) wait.resolve(calls);

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, createWriteStream } from 'node:fs';
 import { mkdir, open, realpath, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { basename, join } from 'node:path';
+import { basename, join, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Busboy } from '@fastify/busboy';
@@ -93,6 +93,16 @@ async function receive(request: IncomingMessage, folder: string, written: string
   }
 }
 
+/** The upload folder itself may be a link that somebody put there. @throws FileRefusal 403 when it leads out of the workspace. */
+async function openFolder(workspaceRoot: string): Promise<string> {
+  const folder = join(workspaceRoot, UPLOADS);
+  await mkdir(folder, { recursive: true });
+  const [real, root] = await Promise.all([realpath(folder), realpath(workspaceRoot)]);
+  if (!real.startsWith(root + sep))
+    throw new FileRefusal(403, 'forbidden_path', 'the upload folder leads out of the workspace');
+  return real;
+}
+
 /**
  * @param workspaceRoot where `/workspace` lies on disk.
  * @throws FileRefusal 400 malformed or without files, 413 naming the file; what was written is removed then.
@@ -102,11 +112,10 @@ export async function ingestFiles(request: IncomingMessage, workspaceRoot: strin
     throw tooLarge('the request', MOST_REQUEST_BYTES);
   if (!/^multipart\/form-data\b/i.test(request.headers['content-type'] ?? ''))
     throw new FileRefusal(400, 'invalid_multipart', 'the body must be multipart/form-data');
-  const folder = join(workspaceRoot, UPLOADS);
-  await mkdir(folder, { recursive: true });
+  const folder = await openFolder(workspaceRoot);
   const written: string[] = [];
   try {
-    const files = await receive(request, await realpath(folder), written);
+    const files = await receive(request, folder, written);
     if (files.length === 0) throw new FileRefusal(400, 'no_files', `no file in the field ${FIELD}`);
     return files;
   } catch (error) {

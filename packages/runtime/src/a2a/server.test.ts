@@ -333,7 +333,26 @@ describe('busy', () => {
     for (const { status } of await Promise.all(both)) expect(status).toBe(200);
   });
 
-  it('refuses turns while it stops and tells the senders of cut ones to send again', async () => {
+  it('lets a running turn end when it stops, and refuses new ones meanwhile', async () => {
+    const held = createHeldAdapter();
+    const test = await startTestAgent({
+      adapter: held.adapter,
+      config: { max_concurrent_tasks: 2 },
+      env: { SHUTDOWN_GRACE_S: '30' },
+    });
+    const running = test.call('message/send', messageOf('long'));
+    await held.waitForTurns(1);
+    const stopped = test.agent.stop();
+    const late = await test.call('message/send', messageOf('late'));
+    expect(late.status).toBe(503);
+    expect(late.headers.get('retry-after')).toBe('30');
+    held.release();
+    expect((await running).body.result.parts[0].text).toBe('done long');
+    await stopped;
+    expect(held.started).toEqual(['long']);
+  });
+
+  it('tells the senders of turns that are cut off to send again', async () => {
     const held = createHeldAdapter();
     const test = await startTestAgent({ adapter: held.adapter });
     const running = test.call('message/send', messageOf('long'));

@@ -22,6 +22,7 @@ import { AgentStopping } from '../turn/failure.ts';
 import { createPipeline } from '../turn/pipeline.ts';
 import { createTurnQueue } from '../turn/queue.ts';
 import { buildCard, buildSdkCard } from './card.ts';
+import { ingestFiles } from './file-ingest.ts';
 import { FileRefusal, rootsOf, sendFile } from './file-read.ts';
 import { BodyTooLarge, bearerMatches, readBody, sendEvents, sendJson } from './http.ts';
 import { readInbound } from './inbound.ts';
@@ -210,6 +211,8 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
     });
 
   const sendCard: Handler = (_request, response) => sendJson(response, 200, buildCard(cardInput()));
+  const takeFiles: Handler = async (request, response) =>
+    sendJson(response, 200, { files: await ingestFiles(request, environment.workspaceRoot) });
   const readFile: Handler = (request, response, target) =>
     sendFile(request, response, target.searchParams.get('path') ?? '', roots);
 
@@ -222,6 +225,7 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
     'GET /readyz': (_request, response) =>
       sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'starting' }),
     'GET /internal/file/read': guarded(readFile),
+    'POST /internal/chat/uploads/ingest': guarded(takeFiles),
     'GET /internal/diagnostics': guarded(diagnose),
     'POST /internal/cancel': guarded(cancelTurns),
   };
@@ -232,7 +236,13 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
       if (!response.destroyed) log.warn({ err: error }, 'a reply broke off');
       response.destroy();
     } else if (error instanceof FileRefusal)
-      sendJson(response, error.status, { error: error.message, code: error.code });
+      sendJson(
+        response,
+        error.status,
+        { error: error.message, code: error.code },
+        // What is left of the body is not worth reading.
+        error.status === 413 ? { connection: 'close' } : {},
+      );
     else if (error instanceof BodyTooLarge)
       sendJson(response, 413, { error: 'the body is too large', code: 'body_too_large' }, { connection: 'close' });
     else {

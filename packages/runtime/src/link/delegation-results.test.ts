@@ -35,8 +35,11 @@ interface Rig {
   platform: ScriptedPlatform;
   timers: ManualTimers;
   rows: DelegationRow[];
-  /** Turns the clock to the next beat and waits until what follows it is done. */
+  /** Turns the clock to the next beat and waits until the look that follows it is done. */
   nextBeat(): Promise<void>;
+  looks(): number;
+  /** How often the agent was to be woken so far. */
+  wakings(): number;
   resultsFile(): DelegationRow[];
   wakes(): string[];
 }
@@ -56,17 +59,21 @@ async function createRig(
     config: { name: 'Ada' },
   });
   const path = join(test.configDir, 'delegation_results.jsonl');
+  const countLines = (text: string) => test.log.filter(({ msg }) => msg === text).length;
+  const countLooks = () => countLines('delegations were looked at');
   const rig: Rig = {
     test,
     platform,
     timers,
     rows,
     async nextBeat() {
-      const looks = platform.callsTo(LIST).length;
+      const before = countLooks();
       await timers.ring(20_000);
-      await platform.waitFor(LIST, looks + 1);
+      await expect.poll(countLooks, { interval: 1 }).toBeGreaterThan(before);
       await timers.idle(20_000);
     },
+    looks: countLooks,
+    wakings: () => countLines('waking the agent for delegation results'),
     resultsFile: () =>
       existsSync(path)
         ? readFileSync(path, 'utf8')
@@ -76,7 +83,7 @@ async function createRig(
         : [],
     wakes: () => platform.callsTo(WAKE).map(({ body }) => body.params.message.parts[0].text),
   };
-  await platform.waitFor(LIST, 1);
+  await expect.poll(countLooks, { interval: 1 }).toBe(1);
   await timers.idle(20_000);
   return rig;
 }
@@ -251,9 +258,12 @@ describe('what a tool waits for', () => {
   it('is delivered by the tool alone', async () => {
     const rig = await createRig();
     const { delegation_id: id = '' } = result(1);
-    rig.platform.on(DELEGATE, () => {
-      // It ends before its maker knows its id.
+    rig.platform.on(DELEGATE, async () => {
+      // It ends, and a beat finds it ended, before its maker knows its id.
       rig.rows.push(result(1));
+      const before = rig.looks();
+      rig.timers.advance(300);
+      await expect.poll(rig.looks, { interval: 1 }).toBeGreaterThan(before);
       return { status: 202, body: { delegation_id: id, status: 'delegated' } };
     });
     const answer = delegate(rig);
@@ -271,17 +281,18 @@ describe('what a tool waits for', () => {
 describe('when it is told', () => {
   it('R18 results at 0 and 30 s: messages at 0 and at 60 s or later, none lost', async () => {
     const rig = await createRig();
-    const at: number[] = [];
-    rig.platform.on(WAKE, () => {
-      at.push(rig.timers.now());
-      return { body: { result: {} } };
-    });
     rig.rows.push(result(1));
     await rig.nextBeat();
-    await rig.platform.waitFor(WAKE, 1);
+    expect(rig.wakings()).toBe(1);
+    const firstAt = rig.timers.now();
     rig.rows.push(result(2));
-    while (at.length < 2) await rig.nextBeat();
-    expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(60_000);
+    await rig.nextBeat();
+    expect(rig.wakings()).toBe(1);
+    while (rig.wakings() < 2) await rig.nextBeat();
+    const waited = rig.timers.now() - firstAt;
+    expect(waited).toBeGreaterThanOrEqual(60_000);
+    expect(waited).toBeLessThan(120_000);
+    await rig.platform.waitFor(WAKE, 2);
     expect(rig.wakes()[0]).toContain('part 1');
     expect(rig.wakes()[1]).toContain('part 2');
     expect(rig.resultsFile()).toHaveLength(2);

@@ -107,6 +107,7 @@ export function createDelegationResults(deps: DelegationResultsDeps): Delegation
       wakeUp.add(results);
     }
     wakeUp.sendDue();
+    log.debug({ delivered: results.length }, 'delegations were looked at');
     // Slow notices do not hold up the next look.
     notices = notices.then(() => notify(results));
   }

@@ -111,6 +111,7 @@ export function createWakeUp({
       if (isSending || timers.now() - lastSentAt < COOLDOWN_MS) return;
       if (batch === null && waiting.length > 0) batch = { messageId: randomUUID(), results: waiting.splice(0) };
       if (batch === null) return;
+      log.info({ results: batch.results.length }, 'waking the agent for delegation results');
       isSending = true;
       lastSentAt = timers.now();
       void send(batch).then((isDone) => {

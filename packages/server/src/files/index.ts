@@ -1,9 +1,10 @@
-// Chat files in push mode: streams a file from the agent that holds it (chapter 20 §7.2). Nothing is stored or buffered here.
+// Chat files in push mode: streams them to and from the agent that holds them (chapter 20 §7.2). Nothing is stored or buffered here.
 
 import { posix } from 'node:path';
+import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { fileRoutes } from '@molecule/contract';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import { fileRoutes, UPLOAD_LIMIT } from '@molecule/contract';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { request } from 'undici';
 import { invalid, notFound, PlatformError } from '../platform/errors.ts';
 import { type Authorize, HANDLED, mount } from '../platform/http.ts';
@@ -78,15 +79,25 @@ export function createFiles({ workspaces, outbound, readInboundSecret, log }: Fi
     return judged;
   }
 
+  interface AgentCall {
+    method: 'GET' | 'POST';
+    path: string;
+    query?: Record<string, string>;
+    headers?: Record<string, string>;
+    body?: Readable;
+  }
+
   /** Whatever the agent answers is passed on as it is, byte by byte. */
-  async function stream(judged: Judged, secret: string, path: string, reply: FastifyReply): Promise<void> {
-    const address = new URL('/internal/file/read', judged.url);
-    address.searchParams.set('path', path);
+  async function stream(judged: Judged, secret: string, call: AgentCall, reply: FastifyReply): Promise<void> {
+    const address = new URL(call.path, judged.url);
+    for (const [name, value] of Object.entries(call.query ?? {})) address.searchParams.set(name, value);
     const upstream = await request(address, {
+      method: call.method,
       dispatcher: outbound.dispatcherFor(judged),
-      headers: { authorization: `Bearer ${secret}` },
+      headers: { ...call.headers, authorization: `Bearer ${secret}` },
       headersTimeout: SILENCE_MS,
       bodyTimeout: SILENCE_MS,
+      ...(call.body ? { body: call.body } : {}),
     });
     for (const name of FORWARDED) {
       const value = upstream.headers[name];
@@ -99,29 +110,70 @@ export function createFiles({ workspaces, outbound, readInboundSecret, log }: Fi
     await pipeline(upstream.body, reply.raw);
   }
 
+  /** One credential, one guard and one way of streaming for both directions. */
+  async function exchange(id: string, call: AgentCall, reply: FastifyReply): Promise<typeof HANDLED> {
+    const target = await findTarget(id);
+    const url = urlOf(target);
+    const secret = await secretOf(id);
+    const judged = await judge(target, url);
+    try {
+      await stream(judged, secret, call, reply);
+    } catch (error) {
+      if (error instanceof PlatformError) throw error;
+      log.warn({ err: error, workspace_id: id }, 'a file could not be streamed to or from its agent');
+      if (reply.raw.headersSent) reply.raw.destroy();
+      else throw new PlatformError('agent_unreachable', 'the agent could not be reached', {}, { cause: error });
+    }
+    return HANDLED;
+  }
+
+  const tooLarge = () =>
+    new PlatformError('body_too_large', `the body is larger than ${UPLOAD_LIMIT} bytes`, { max_bytes: UPLOAD_LIMIT });
+
+  /** The form as it comes, refused at once by its declared length and else where it grows too long. */
+  function uploadOf(incoming: FastifyRequest): AgentCall {
+    const { 'content-type': contentType = '', 'content-length': length } = incoming.headers;
+    if (!/^multipart\/form-data\b/i.test(contentType))
+      throw new PlatformError('unsupported_media_type', 'the content type must be multipart/form-data');
+    if (Number(length ?? 0) > UPLOAD_LIMIT) throw tooLarge();
+    let size = 0;
+    const counted = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        size += chunk.length;
+        done(size > UPLOAD_LIMIT ? tooLarge() : null, chunk);
+      },
+    });
+    // A sender that leaves ends the form. Whoever reads it then is told; when nobody does any more, nothing is lost.
+    incoming.raw.once('error', (error) => counted.destroy(error));
+    counted.on('error', () => {});
+    return {
+      method: 'POST',
+      path: '/internal/chat/uploads/ingest',
+      headers: { 'content-type': contentType, ...(length === undefined ? {} : { 'content-length': length }) },
+      body: incoming.raw.pipe(counted),
+    };
+  }
+
   return {
-    mount: (app: FastifyInstance, authorize: Authorize) =>
-      mount(
-        app,
-        fileRoutes,
-        {
-          downloadChatFile: async ({ params, query, reply }) => {
-            assertAgentPath(query.path);
-            const target = await findTarget(params.id);
-            const url = urlOf(target);
-            const secret = await secretOf(params.id);
-            const judged = await judge(target, url);
-            try {
-              await stream(judged, secret, query.path, reply);
-            } catch (error) {
-              log.warn({ err: error, workspace_id: params.id }, 'a file could not be streamed from its agent');
-              if (reply.raw.headersSent) reply.raw.destroy();
-              else throw new PlatformError('agent_unreachable', 'the agent could not be reached', {}, { cause: error });
-            }
-            return HANDLED;
+    mount(app: FastifyInstance, authorize: Authorize): void {
+      // In a scope of its own: everywhere else a form is refused.
+      app.register(async (scope) => {
+        scope.addContentTypeParser('multipart/form-data', (_request, payload, done) => done(null, payload));
+        mount(
+          scope,
+          fileRoutes,
+          {
+            uploadChatFiles: async ({ params, request: incoming, reply }) =>
+              await exchange(params.id, uploadOf(incoming), reply),
+            downloadChatFile: async ({ params, query, reply }) => {
+              assertAgentPath(query.path);
+              const call: AgentCall = { method: 'GET', path: '/internal/file/read', query: { path: query.path } };
+              return await exchange(params.id, call, reply);
+            },
           },
-        },
-        authorize,
-      ),
+          authorize,
+        );
+      });
+    },
   };
 }

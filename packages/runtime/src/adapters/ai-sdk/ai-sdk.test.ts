@@ -11,7 +11,7 @@ import { describeConformance } from '../../../test/conformance.ts';
 import { collect, messageOf, SELF, startTestAgent, type TestAgent } from '../../../test/test-agent.ts';
 import { createAiSdkAdapter } from './index.ts';
 
-const DELAYS = [1, 1, 1];
+const DELAYS = [20, 20, 20];
 
 /** Every wire by the configuration that leads to it. */
 const WIRES = {
@@ -177,7 +177,9 @@ for (const wire of NAMES) {
 
     it('gives up after three repeats, with the tag alone', async () => {
       const { test, server } = await start(wire, () => ({ status: 429, message: 'quota of org-1234 is used up' }));
+      const startedAt = performance.now();
       const result = await ask(test, 'go');
+      expect(performance.now() - startedAt).toBeGreaterThanOrEqual(55);
       expect(failureOf(result)).toBe('Agent error (rate_limited) — see workspace logs');
       expect(JSON.stringify(result)).not.toContain('org-1234');
       expect(server.requests).toHaveLength(4);

@@ -2,6 +2,7 @@
 // Every variable stands in chapter 10 §10 or chapter 20 §13.
 
 import { existsSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 
@@ -75,7 +76,7 @@ const TEMPLATE_VARIABLE = /^(HOME|USER|WORKSPACE_DIR)$/;
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
 
 export function isLoopbackHost(host: string): boolean {
-  return LOOPBACK.has(host) || host.startsWith('127.');
+  return LOOPBACK.has(host) || (isIPv4(host) && host.startsWith('127.'));
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { createPlatform, type Platform } from './app.ts';
+import type { Platform } from './app.ts';
 import { type Config, readConfig } from './config.ts';
-import { lockDataDir, openDatabase } from './platform/db/index.ts';
+import { type DataLock, lockDataDir } from './platform/db/data-lock.ts';
+import type { Database } from './platform/db/index.ts';
 import { createLog, type Logger } from './platform/log.ts';
 import { explainRefusal } from './refusal.ts';
 
@@ -16,6 +17,7 @@ const SHUTDOWN_LIMIT_MS = 30_000;
 const SECOND_SIGNAL_MS = 1_000;
 
 export interface RunOptions {
+  /** The environment of this process unless given. */
   env?: Readonly<Record<string, string | undefined>>;
   /** One JSON line on standard output instead of the text for people. */
   json?: boolean;
@@ -45,12 +47,23 @@ async function assertPortFree({ host, port }: Config): Promise<void> {
   await once(probe, 'close');
 }
 
+/** The two halves of the work behind a start: a refusal does not wait for them, and neither waits for the other. */
+async function loadAndOpen(config: Config, lock: DataLock, log: Logger, cleanups: Cleanup[]) {
+  const open = async (): Promise<Database> => {
+    const { openDatabase } = await import('./platform/db/index.ts');
+    const db = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, lock, log });
+    cleanups.unshift(() => db.close());
+    return db;
+  };
+  const [db, { createPlatform }] = await Promise.all([open(), import('./app.ts')]);
+  return { db, createPlatform };
+}
+
 async function start(config: Config, log: Logger, cleanups: Cleanup[]): Promise<Running> {
   const lock = lockDataDir(config.dataDir);
   cleanups.unshift(() => lock.release());
   await assertPortFree(config);
-  const db = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, lock, log });
-  cleanups.unshift(() => db.close());
+  const { db, createPlatform } = await loadAndOpen(config, lock, log, cleanups);
   const platform = await createPlatform({ config, db, log, version: readVersion() });
   cleanups.unshift(() => platform.close());
   const { url } = await platform.listen();

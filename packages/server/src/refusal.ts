@@ -1,7 +1,7 @@
 // Why a start failed, as two lines for a person: the cause, and the command or setting that mends it.
 
 import { type Config, ConfigError } from './config.ts';
-import { DatabaseStartError } from './platform/db/index.ts';
+import { DatabaseStartError } from './platform/db/start-error.ts';
 
 export interface Refusal {
   cause: string;

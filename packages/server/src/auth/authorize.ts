@@ -2,7 +2,7 @@
 
 import { type Route, SESSION_COOKIE, uuid } from '@molecule/contract';
 import type { FastifyRequest } from 'fastify';
-import type { Config } from '../config.ts';
+import { type Config, isLoopbackHost } from '../config.ts';
 import type { Database } from '../platform/db/index.ts';
 import { invalid, PlatformError, unauthenticated } from '../platform/errors.ts';
 import type { Authorize } from '../platform/http.ts';
@@ -70,7 +70,9 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
       const principal = await fromCookie(cookie);
       if (principal.kind === 'session') return { principal, invalidBearer: false };
     }
-    if (config.devHatch) return { principal: { kind: 'dev-hatch' }, invalidBearer: false };
+    // By a name that only points here, another site's page would be of our own origin (DNS rebinding).
+    if (config.devHatch && isLoopbackHost(request.hostname))
+      return { principal: { kind: 'dev-hatch' }, invalidBearer: false };
     return { principal: { kind: 'anonymous' }, invalidBearer: false };
   }
 

@@ -1,4 +1,5 @@
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { createClient, SESSION_COOKIE } from '@molecule/contract';
 import { createSeat, failureOf, startPlatform, type TestPlatform } from '@molecule/testkit';
@@ -22,6 +23,18 @@ const json = { 'content-type': 'application/json' };
 const signIn = (body: Record<string, unknown>, on = test) =>
   fetch(`${on.url}/auth/session`, { method: 'POST', headers: json, body: JSON.stringify(body) });
 const codeOf = (url: string) => new URL(url).searchParams.get('code') ?? '';
+
+/** fetch does not let a caller choose the Host. */
+function statusWithHost(url: string, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const { port } = new URL(url);
+    const request = get(url, { headers: { host: `${host}:${port}`, connection: 'close' } }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.on('error', reject);
+  });
+}
 
 async function openSession(): Promise<string> {
   const response = await signIn({ token: test.adminToken });
@@ -196,6 +209,15 @@ describe('without a credential', () => {
         body: JSON.stringify({ name: 'planted', external: true }),
       });
       expect(foreign.status).toBe(403);
+      // A page whose name was made to point here is of this origin to the browser; the name gives it away.
+      for (const [host, status] of [
+        ['rebound.example', 401],
+        ['127.0.0.1.rebound.example', 401],
+        ['localhost', 200],
+        ['127.0.0.1', 200],
+        ['[::1]', 200],
+      ] as const)
+        expect([host, await statusWithHost(`${hatch.url}/workspaces`, host)]).toEqual([host, status]);
       expect((await anyone.listWorkspaces()).map((row) => row.name)).not.toContain('planted');
       expect((await anyone.createWorkspace({ body: { name: 'local', external: true } })).external).toBe(true);
     } finally {

@@ -125,20 +125,17 @@ export function createExecution({ db, ledger, messaging, log }: ExecutionDeps) {
   }
 
   return {
-    /** Takes this delegation up at once, detached. */
-    start(id: string): void {
-      if (closed) return;
-      store.claimQueued(db.kysely, [id], lease, 1).then(
-        (rows) => rows.forEach(begin),
-        (error: unknown) =>
-          log.error({ err: error, delegation_id: id }, 'a delegation could not be claimed; the runner takes it up'),
-      );
+    /** Under which new delegations are stored that `start` is to carry out. */
+    lease,
+    /** Detached. After the end of this process another takes it up, by the lease. */
+    start(row: DelegationRow): void {
+      if (!closed) begin(row);
     },
     /** Takes up what nobody works on: accepted before a crash, or abandoned in the middle. */
     async resume(): Promise<number> {
       const room = MOST_AT_ONCE - running.size;
       if (room <= 0 || closed) return 0;
-      const queued = await store.claimQueued(db.kysely, null, lease, room);
+      const queued = await store.claimQueued(db.kysely, lease, room);
       const abandoned = queued.length < room ? await store.claimAbandoned(db.kysely, lease, room - queued.length) : [];
       for (const row of [...queued, ...abandoned]) begin(row);
       return queued.length + abandoned.length;

@@ -28,14 +28,14 @@ export interface AcceptInput {
   task: string;
   key: string | null;
   id?: string;
-  /** False: the caller sent the message itself. */
-  executedHere: boolean;
+  /** Under which the job that carries it out begins; null: the caller sent the message itself. */
+  lease: string | null;
 }
 
+/** `isNew` is false when an earlier delegation answers for this key or id. */
 export interface Accepted {
-  id: string;
-  /** Set when an earlier delegation answers for this key or id. */
-  existing: DelegationRow | null;
+  row: DelegationRow;
+  isNew: boolean;
   warning: string | null;
 }
 
@@ -65,7 +65,7 @@ function rowOfTask(input: AcceptInput, id: string): NewActivity {
     idempotencyKey: input.key,
     summary: truncate(`Delegated: ${input.task}`, SUMMARY_LENGTH),
     requestBody: { task: input.task, delegation_id: id },
-    status: input.executedHere ? 'pending' : 'dispatched',
+    status: input.lease === null ? 'dispatched' : 'pending',
   };
 }
 
@@ -112,23 +112,32 @@ export function createLedger({ db, events, activity, log }: LedgerDeps) {
     return await applyTransition(trx, events.append, delegationLifecycle, event, id, input);
   }
 
-  /** @returns false when the id or the key is taken. */
-  async function insertIn(trx: Transaction<Tables>, input: AcceptInput, id: string): Promise<boolean> {
-    const { callerId, calleeId, key, executedHere } = input;
+  /** @returns null when the id or the key is taken. */
+  async function insertIn(trx: Transaction<Tables>, input: AcceptInput, id: string): Promise<DelegationRow | null> {
+    const { callerId, calleeId, key, lease } = input;
     const task = toPlainText(input.task);
-    const row = { id, callerId, calleeId, task, idempotencyKey: key, executedHere };
-    const insert = () => store.insertDelegation(trx, { ...row, taskPreview: truncate(task, PREVIEW_LENGTH) });
-    if (await insert()) return true;
-    if (key === null || !(await store.releaseFailedKey(trx, callerId, key))) return false;
+    const row = { id, callerId, calleeId, task, taskPreview: truncate(task, PREVIEW_LENGTH), lease };
+    const insert = () => store.insertDelegation(trx, { ...row, idempotencyKey: key });
+    const inserted = await insert();
+    if (inserted || key === null || !(await store.releaseFailedKey(trx, callerId, key))) return inserted;
     await activity.releaseKeyIn(trx, callerId, key);
     return await insert();
   }
 
-  /** Stores the delegation; with a used key the earlier one answers. The losing side of a race reads the winner. */
+  /** Who answers for an id or a key that is taken: of a race, the winner. */
+  async function findEarlier({ callerId, key }: AcceptInput, id: string): Promise<DelegationRow> {
+    const byKey = key === null ? null : await store.findByKey(db.kysely, callerId, key);
+    const row = byKey ?? (await store.findDelegation(db.kysely, id));
+    if (!row) throw new Error('a delegation was neither stored nor found');
+    return row;
+  }
+
+  /** Stores the delegation; with a used key the earlier one answers. */
   async function accept(input: AcceptInput): Promise<Accepted> {
     const id = input.id ?? randomUUID();
-    const stored = await db.tx(async (trx) => {
-      if (!(await insertIn(trx, input, id))) return false;
+    const row = await db.tx(async (trx) => {
+      const inserted = await insertIn(trx, input, id);
+      if (!inserted) return null;
       await events.append(trx, {
         event: 'DELEGATION_SENT',
         workspace_id: input.callerId,
@@ -138,21 +147,15 @@ export function createLedger({ db, events, activity, log }: LedgerDeps) {
           task_preview: truncate(input.task, SENT_PREVIEW_LENGTH),
         },
       });
-      if (!input.executedHere) await moveIn(trx, 'dispatch', id);
-      return true;
+      return input.lease === null ? await moveIn(trx, 'dispatch', id) : inserted;
     });
-    if (!stored) {
-      const byKey = input.key === null ? null : await store.findByKey(db.kysely, input.callerId, input.key);
-      const existing = byKey ?? (await store.findDelegation(db.kysely, id));
-      if (!existing) throw new Error('a delegation was neither stored nor found');
-      return { id: existing.delegation_id, existing, warning: null };
-    }
+    if (!row) return { row: await findEarlier(input, id), isNew: false, warning: null };
     try {
       await activity.log(rowOfTask(input, id));
-      return { id, existing: null, warning: null };
+      return { row, isNew: true, warning: null };
     } catch (error) {
       log.error({ err: error, delegation_id: id }, 'a delegation is stored, but its activity row is not');
-      return { id, existing: null, warning: 'the delegation is stored, but it will be missing in the activity log' };
+      return { row, isNew: true, warning: 'the delegation is stored, but it will be missing in the activity log' };
     }
   }
 

@@ -12,20 +12,11 @@ export function mountDelegationRoutes(app: FastifyInstance, authorize: Authorize
     delegationRoutes,
     {
       delegate: async ({ params, body }) => {
-        const { id, existing, warning, calleeId } = await service.delegate(params.id, body);
-        if (existing)
-          return answer(200, {
-            delegation_id: id,
-            status: existing.status,
-            target_id: existing.callee_id,
-            idempotent_hit: true as const,
-          });
-        return answer(202, {
-          delegation_id: id,
-          status: 'delegated' as const,
-          target_id: calleeId,
-          ...(warning === null ? {} : { warning }),
-        });
+        const { row, isNew, warning } = await service.delegate(params.id, body);
+        const { delegation_id, status, callee_id: target_id } = row;
+        if (!isNew) return answer(200, { delegation_id, status, target_id, idempotent_hit: true as const });
+        const accepted = { delegation_id, status: 'delegated' as const, target_id };
+        return answer(202, warning === null ? accepted : { ...accepted, warning });
       },
       listDelegations: async ({ params }) => (await service.listOwn(params.id)).map(toListed),
       recordDelegation: async ({ params, body }) => {

@@ -71,16 +71,16 @@ export function createDelegationService({ db, workspaces, ledger, execution, log
     async delegate(callerId: string, body: { target_id: string; task: string; idempotency_key?: string | undefined }) {
       const calleeId = await assertTarget(callerId, body.target_id);
       const key = body.idempotency_key ?? null;
-      const accepted = await accept({ callerId, calleeId, task: body.task, key, executedHere: true });
-      if (!accepted.existing) execution.start(accepted.id);
-      return { ...accepted, calleeId };
+      const accepted = await accept({ callerId, calleeId, task: body.task, key, lease: execution.lease });
+      if (accepted.isNew) execution.start(accepted.row);
+      return accepted;
     },
     /** The caller sent the message itself. @throws what `delegate` does, and conflict for an id of another workspace. */
     async record(callerId: string, body: { target_id: string; task: string; delegation_id: string }): Promise<void> {
       const calleeId = await assertTarget(callerId, body.target_id);
-      const input = { callerId, calleeId, task: body.task, key: null, id: body.delegation_id, executedHere: false };
-      const { existing } = await accept(input);
-      if (existing && existing.caller_id !== callerId)
+      const input = { callerId, calleeId, task: body.task, key: null, id: body.delegation_id, lease: null };
+      const { row } = await accept(input);
+      if (row.caller_id !== callerId)
         throw new PlatformError('conflict', 'delegation_id: is taken', { field: 'delegation_id' });
     },
     /** @throws not_found; conflict when it ended otherwise already: what is final stays. */

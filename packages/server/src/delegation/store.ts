@@ -15,18 +15,19 @@ export interface NewDelegation {
   task: string;
   taskPreview: string;
   idempotencyKey: string | null;
-  /** False: the agent sent the message itself. */
-  executedHere: boolean;
+  /** Whose job carries it out; null: the agent sent the message itself. */
+  lease: string | null;
 }
 
-/** The acceptance. @returns false when the id or the caller's key is taken. */
-export async function insertDelegation(trx: Transaction<Tables>, row: NewDelegation): Promise<boolean> {
-  const result = await sql`
-    insert into delegations (delegation_id, caller_id, callee_id, task, task_preview, idempotency_key, executed_here)
-    values (${row.id}, ${row.callerId}, ${row.calleeId}, ${row.task}, ${row.taskPreview}, ${row.idempotencyKey}, ${row.executedHere})
-    on conflict do nothing returning delegation_id
+/** The acceptance. @returns null when the id or the caller's key is taken. */
+export async function insertDelegation(trx: Transaction<Tables>, row: NewDelegation): Promise<DelegationRow | null> {
+  const until = row.lease === null ? null : sql`now() + make_interval(secs => ${LEASE_SECONDS})`;
+  const result = await sql<DelegationRow>`
+    insert into delegations (delegation_id, caller_id, callee_id, task, task_preview, idempotency_key, executed_here, lease_token, lease_until)
+    values (${row.id}, ${row.callerId}, ${row.calleeId}, ${row.task}, ${row.taskPreview}, ${row.idempotencyKey}, ${row.lease !== null}, ${row.lease}, ${until})
+    on conflict do nothing returning *
   `.execute(trx);
-  return result.rows.length > 0;
+  return result.rows[0] ?? null;
 }
 
 export async function findDelegation(db: Executor, id: string): Promise<DelegationRow | null> {
@@ -53,18 +54,12 @@ export async function releaseFailedKey(trx: Transaction<Tables>, callerId: strin
   return result.rows.length > 0;
 }
 
-/** Takes queued delegations nobody works on, under a lease. */
-export async function claimQueued(
-  db: Executor,
-  ids: string[] | null,
-  token: string,
-  limit: number,
-): Promise<DelegationRow[]> {
-  const only = ids === null ? sql`` : sql`and delegation_id = any(${ids}::text[])`;
+/** Takes queued delegations nobody works on any more, under a lease. */
+export async function claimQueued(db: Executor, token: string, limit: number): Promise<DelegationRow[]> {
   const result = await sql<DelegationRow>`
     update delegations set lease_token = ${token}, lease_until = now() + make_interval(secs => ${LEASE_SECONDS})
     where delegation_id in (
-      select delegation_id from delegations where status = 'queued' and executed_here and (lease_until is null or lease_until < now()) ${only}
+      select delegation_id from delegations where status = 'queued' and executed_here and (lease_until is null or lease_until < now())
       order by created_at for update skip locked limit ${limit}
     ) returning *
   `.execute(db);

@@ -422,8 +422,15 @@ describe('two replicas', () => {
     await second?.stop();
   });
 
+  /** A seat whose own events both replicas have told. */
+  async function createKnown(name: string): Promise<{ id: string; token: string }> {
+    const seat = await createSeat(name);
+    await second.platform.events.catchUp();
+    return seat;
+  }
+
   it('a recorded event reaches the sockets of both, in order', async () => {
-    const seat = await createSeat('both');
+    const seat = await createKnown('both');
     const here = await watch(admin());
     const there = await watch(admin(), { on: second });
     for (let index = 0; index < 20; index += 1) await record(seat.id, String(index));
@@ -436,7 +443,7 @@ describe('two replicas', () => {
   });
 
   it('a notification that got lost is made up for by the next look at the log', async () => {
-    const seat = await createSeat('lost');
+    const seat = await createKnown('lost');
     const here = await watch(admin());
     const there = await watch(admin(), { on: second });
     await sql`insert into structure_events (event_type, workspace_id, payload)
@@ -449,7 +456,7 @@ describe('two replicas', () => {
 
   describe.runIf(chosenStore() === 'postgres')('on a server', () => {
     it('a broadcast reaches both once; one too large to cross that nothing mirrors crosses without its long fields', async () => {
-      const seat = await createSeat('told');
+      const seat = await createKnown('told');
       const here = await watch(admin());
       const there = await watch(admin(), { on: second });
       say(seat.id, 'short');
@@ -462,7 +469,7 @@ describe('two replicas', () => {
     });
 
     it('20.105 an activity of 200 KB and a long message reach the sockets of both whole, in order; recorded events come without their notification', async () => {
-      const seat = await createSeat('large');
+      const seat = await createKnown('large');
       const here = await watch(admin());
       const there = await watch(admin(), { on: second });
       const client = test.client(seat.token);

@@ -165,7 +165,8 @@ it('20.38 a target that is busy again keeps the message and the attempt; its nex
     dispatched_at: null,
   });
   // Time alone must pass half a minute first …
-  expect(await run('a2a-queue-sweeper')).toMatchObject({ overlooked: 0 });
+  await run('a2a-queue-sweeper');
+  await test.platform.messaging.idle();
   expect(agent.calls).toHaveLength(2);
   // … word of room need not.
   agent.respond(replyWith('finally'));
@@ -258,6 +259,8 @@ it('20.40 a queued message is seen by its two sides and by operators; to everybo
 it('20.41 an operator drops what is older than an age, everywhere or of one workspace; nonsense is refused', async () => {
   const one = await startAgent(replyBusy);
   const two = await startAgent(replyBusy);
+  // Without room, so that no sweep tries what is old.
+  for (const agent of [one, two]) await agent.heartbeat({ active_tasks: 1 });
   const old = await enqueue(one);
   const olderElsewhere = await enqueue(two);
   for (const id of [old, olderElsewhere]) await alter(id, sql`enqueued_at = now() - interval '90 minutes'`);
@@ -393,16 +396,17 @@ it('20.100 a turn that outlives the platform is run once, its reply is stored, a
   await lapse();
 
   // Beats come first: they say that the turn is alive, and renew the lease.
-  expect(await run('a2a-lease-recovery')).toEqual({ free: 0, given_up: 0, held: 0 });
+  await run('a2a-lease-recovery');
+  expect((await read(agent, id)).status).toBe('dispatched');
   await agent.heartbeat({ active_tasks: 1, active_messages: [idOf(request)] });
   clock.advance(61_000);
-  expect(await run('a2a-lease-recovery')).toEqual({ free: 0, given_up: 0, held: 0 });
+  await run('a2a-lease-recovery');
   expect(await read(agent, id)).toMatchObject({ status: 'dispatched', injected_at: expect.any(String) });
 
   // Beats that do not list it any more let the lease end: the message is handed over again, and the agent knows it.
   await agent.heartbeat({ active_tasks: 0 });
   await lapse();
-  expect(await run('a2a-lease-recovery')).toMatchObject({ free: 1 });
+  await run('a2a-lease-recovery');
   await agent.waitForCalls(3);
   const { lease_token: secondLease } = await test.db.kysely
     .selectFrom('a2a_queue')
@@ -433,7 +437,7 @@ it('a message that five processes died with is given up', async () => {
     sql`status = 'dispatched', attempts = 5, lease_token = gen_random_uuid(), lease_until = now() - interval '1 second'`,
   );
   clock.advance(61_000);
-  expect(await run('a2a-lease-recovery')).toMatchObject({ given_up: 1 });
+  await run('a2a-lease-recovery');
   expect(await read(agent, id)).toMatchObject({ status: 'failed', last_error: 'every process that delivered it died' });
   expect(await test.admin.listActivity({ params: { id: agent.id } })).toMatchObject([{ status: 'error' }]);
 });

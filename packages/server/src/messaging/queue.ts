@@ -132,6 +132,14 @@ export function createQueue({ db, events, log, run, outcomes }: QueueDeps) {
     answerSoon();
   }
 
+  /** Resolves when no drain and no delivery is under way. */
+  async function idle(): Promise<void> {
+    while (asking || deliveries.size > 0) {
+      await asking;
+      await Promise.all([...deliveries.values()].flatMap((open) => [...open]));
+    }
+  }
+
   return {
     drain,
     /** A call was answered, so its target has room: for what waits, if anything does. */
@@ -150,18 +158,11 @@ export function createQueue({ db, events, log, run, outcomes }: QueueDeps) {
       lastBeats.delete(workspaceId);
       waitedFor.delete(workspaceId);
     },
-    /** Resolves when no drain and no delivery is under way. */
-    async idle(): Promise<void> {
-      while (asking || deliveries.size > 0) {
-        await asking;
-        await Promise.all([...deliveries.values()].flatMap((open) => [...open]));
-      }
-    },
+    idle,
     renewLeases: async () => (openLeases.size === 0 ? 0 : await store.renewLeases(db.kysely, [...openLeases])),
     async close(): Promise<void> {
       closed = true;
-      await asking;
-      await Promise.all([...deliveries.values()].flatMap((open) => [...open]));
+      await idle();
     },
   };
 }

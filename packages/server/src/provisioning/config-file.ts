@@ -2,6 +2,7 @@
 // Name, role, tier and runtime are the row's, so that a change made on the canvas counts from the next start.
 
 import { isMap, parseDocument, stringify } from 'yaml';
+import { defaultModel } from '../secrets/index.ts';
 
 export interface SeatFacts {
   name: string;
@@ -46,6 +47,12 @@ export function mergeConfig(
   return document.toString({ lineWidth: 0 });
 }
 
+/** A model nobody chose follows the runtime; which one really runs is the runtime's to say. */
+function followRuntime(current: Readonly<Record<string, unknown>>, runtime: string): Record<string, unknown> {
+  const before = typeof current.runtime === 'string' ? current.runtime : runtime;
+  return current.model === defaultModel(before) ? { model: defaultModel(runtime) } : {};
+}
+
 /** Writes the seat's facts into an existing file. */
 export function applySeat(text: string, seat: SeatFacts): string {
   const role = seat.role === null ? null : oneLine(seat.role);
@@ -53,6 +60,7 @@ export function applySeat(text: string, seat: SeatFacts): string {
     name: oneLine(seat.name),
     tier: seat.tier,
     runtime: seat.runtime,
+    ...followRuntime(current, seat.runtime),
     // A description that only repeated the role follows it.
     ...(role
       ? { role, ...(!current.description || current.description === current.role ? { description: role } : {}) }

@@ -127,7 +127,14 @@ export function createDispatcher({ db, workspaces, events, backend, pipeline, co
     logPreStop(id);
     await backend.stop(id);
     const moved = await workspaces.transition('restart', id, {
-      patch: { url: null, url_source: null, needs_restart: false, current_task: '', active_tasks: 0 },
+      patch: {
+        url: null,
+        url_source: null,
+        needs_restart: false,
+        current_task: '',
+        active_tasks: 0,
+        last_sample_error: null,
+      },
     });
     if (moved) await runPipeline(id, { sync: true, files, resetSession });
   }

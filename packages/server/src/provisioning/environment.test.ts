@@ -1,6 +1,6 @@
 // What an agent is told, and what it must never learn (chapter 10 §7.3, §7.5, ruling R9).
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ProcessSeats, startProcessSeats } from '../../test/process-seats.ts';
 import { ConfigError, readConfig } from '../config.ts';
@@ -63,7 +63,6 @@ describe('the environment of an agent', () => {
         'PATH',
         'OPENAI_API_KEY',
         'GROQ_API_KEY',
-        'MODEL_PROVIDER',
         'GIT_AUTHOR_NAME',
         'GIT_AUTHOR_EMAIL',
         'GIT_COMMITTER_NAME',
@@ -109,24 +108,32 @@ describe('the environment of an agent', () => {
     expect(env.AUDIT_LOG_PATH).not.toBe('/etc/passwd');
   });
 
-  it('hermes gets its model under the name it reads, and every agent one there is a key for', async () => {
+  it('a chosen model is told, hermes under the name it reads; where nobody chose, the runtime finds one there is a key for', async () => {
     const hermes = await environmentOf('', { runtime: 'hermes', model: 'openrouter:openrouter/auto' });
     expect(hermes.HERMES_DEFAULT_MODEL).toBe('openrouter:openrouter/auto');
-    const undecided = await environmentOf('', { runtime: 'ai-sdk' });
-    expect(undecided.MODEL_PROVIDER).toBe('openai:gpt-5');
-    expect(undecided).not.toHaveProperty('HERMES_DEFAULT_MODEL');
     const decided = await environmentOf('', { runtime: 'ai-sdk', model: 'groq:llama-3.3-70b-versatile' });
     expect(decided.MODEL_PROVIDER).toBe('groq:llama-3.3-70b-versatile');
+    const undecided = await environmentOf('', { runtime: 'ai-sdk' });
+    expect(undecided).not.toHaveProperty('MODEL_PROVIDER');
+    expect(undecided).not.toHaveProperty('HERMES_DEFAULT_MODEL');
   });
 
-  it('a model somebody wrote into the configuration stays, whatever keys there are', async () => {
-    const id = await seats.create('', { runtime: 'ai-sdk' });
+  it('a variable the configuration requires and nobody set → failed before anything runs, naming it; saved, it starts', async () => {
+    const id = await seats.create();
     await seats.until(id, 'online');
-    const path = seats.folder(id, 'configs', 'config.yaml');
-    writeFileSync(path, readFileSync(path, 'utf8').replace(/^model: .*$/m, 'model: mistral:mistral-large-latest'));
+    appendFileSync(
+      seats.folder(id, 'configs', 'config.yaml'),
+      'runtime_config:\n  required_env: [NEEDED_TOKEN, OPENAI_API_KEY]\nenv:\n  required: [ALSO_NEEDED]\n',
+    );
     await seats.admin.restartWorkspace({ params: { id } });
-    await seats.untilStarts(id, 2);
+    const row = await seats.until(id, 'failed');
+    expect(row.last_sample_error).toBe('NEEDED_TOKEN, ALSO_NEEDED are not set; save them as a secret');
+    const [failure] = await seats.untilNamed(id, 'WORKSPACE_PROVISION_FAILED');
+    expect(failure?.payload).toMatchObject({ missing: ['NEEDED_TOKEN', 'ALSO_NEEDED'] });
+    expect(seats.starts(id)).toHaveLength(1);
+    for (const key of ['NEEDED_TOKEN', 'ALSO_NEEDED'])
+      await seats.admin.saveSecret({ params: { id }, body: { key, value: 'value' } });
     await seats.until(id, 'online');
-    expect(seats.environment(id)).not.toHaveProperty('MODEL_PROVIDER');
+    expect(seats.environment(id).ALSO_NEEDED).toBe('value');
   });
 });

@@ -17,14 +17,12 @@ export interface EnvironmentInput {
   /** Model keys of the platform's own environment; a secret of the same name wins. */
   modelEnvironment: Readonly<Record<string, string>>;
   model: string;
-  /** The agent's own configuration names no model of its own. */
-  overrideModel: boolean;
   platformUrl: string;
   emailDomain: string;
 }
 
 export function buildAgentEnvironment(input: EnvironmentInput): Record<string, string> {
-  const { row, secrets, modelEnvironment, model, overrideModel, platformUrl, emailDomain } = input;
+  const { row, secrets, modelEnvironment, model, platformUrl, emailDomain } = input;
   const email = `${slugOf(row.name)}@${emailDomain}`;
   return {
     GIT_AUTHOR_NAME: row.name,
@@ -32,7 +30,6 @@ export function buildAgentEnvironment(input: EnvironmentInput): Record<string, s
     GIT_COMMITTER_NAME: row.name,
     GIT_COMMITTER_EMAIL: email,
     ...(row.runtime === 'hermes' ? { HERMES_DEFAULT_MODEL: model } : {}),
-    ...(overrideModel ? { MODEL_PROVIDER: model } : {}),
     ...modelEnvironment,
     ...secrets,
     ...(row.role ? { MOLECULE_AGENT_ROLE: row.role } : {}),

@@ -6,7 +6,7 @@ import type { Auth } from '../auth/index.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../platform/db/index.ts';
 import type { Logger } from '../platform/log.ts';
-import { defaultModel, isDefaultModel, type Secrets, SecretsUnreadableError } from '../secrets/index.ts';
+import { type Secrets, SecretsUnreadableError } from '../secrets/index.ts';
 import type { WorkspaceRow, Workspaces } from '../workspaces/index.ts';
 import { type Backend, OvertakenError, StartRefusedError } from './backend.ts';
 import { applySeat, generateConfig } from './config-file.ts';
@@ -14,7 +14,7 @@ import { enrolmentEnd } from './deadlines.ts';
 import { buildAgentEnvironment } from './environment.ts';
 import { logProvisionEvent } from './provlog.ts';
 import * as store from './store.ts';
-import { type ParsedConfig, parseConfig, type Templates } from './templates.ts';
+import { parseConfig, type Templates } from './templates.ts';
 
 export interface StartOptions {
   /** Part of a restart; told in the provisioning log. */
@@ -71,18 +71,18 @@ export function createPipeline(deps: PipelineDeps) {
     return { files: { ...files, 'config.yaml': text }, config: text };
   }
 
-  /** Null when it cannot be parsed: the runtime then says what is wrong with it. */
-  function readConfig(configText: string): ParsedConfig | null {
+  /** None when it cannot be parsed: the runtime then says what is wrong with it. */
+  function readRequiredEnv(configText: string): string[] {
     try {
-      return parseConfig(configText);
+      return parseConfig(configText).requiredEnv;
     } catch (error) {
       log.warn({ err: error }, 'config.yaml cannot be parsed, so its required variables are not checked');
-      return null;
+      return [];
     }
   }
 
-  function assertRequiredEnv(required: readonly string[], env: Record<string, string>): void {
-    const missing = required.filter((name) => !env[name]);
+  function assertRequiredEnv(configText: string, env: Record<string, string>): void {
+    const missing = readRequiredEnv(configText).filter((name) => !env[name]);
     if (missing.length > 0)
       throw new StartRefusedError(
         `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not set; save ${missing.length === 1 ? 'it' : 'them'} as a secret`,
@@ -125,24 +125,17 @@ export function createPipeline(deps: PipelineDeps) {
       sync: options.sync,
     });
     const values = await readSecrets(id);
-    const { model, source } = await secrets.readModel(id, row.runtime);
-    const { files, config: configText } = await chooseFiles(
-      row,
-      source === 'default' ? defaultModel(row.runtime) : model,
-      options.files,
-    );
-    const parsed = readConfig(configText);
+    const { model } = await secrets.readModel(id, row.runtime);
+    const { files, config: configText } = await chooseFiles(row, model, options.files);
     const env = buildAgentEnvironment({
       row,
       secrets: values,
       modelEnvironment: config.modelEnvironment,
       model,
-      // A model that somebody wrote into the config stays; where nobody chose, it is one there is a key for.
-      overrideModel: isDefaultModel(parsed?.model),
       platformUrl: deps.platformUrl(),
       emailDomain: config.agentEmailDomain,
     });
-    assertRequiredEnv(parsed?.requiredEnv ?? [], env);
+    assertRequiredEnv(configText, env);
     const credentials = await mintCredentials(row);
     await backend.start({
       id,

@@ -136,6 +136,24 @@ describe('restarts', () => {
     expect(await seats.row(id)).toMatchObject({ runtime: 'ai-sdk', needs_restart: false });
     expect(read(id, 'config.yaml')).toContain('# mine');
     expect(parse(read(id, 'config.yaml'))).toMatchObject({ runtime: 'ai-sdk', custom: 'kept' });
+    // A model nobody chose follows the runtime, a chosen one stays.
+    const modelOf = async (runtime: string, count: number) => {
+      await seats.admin.patchWorkspace({ params: { id }, body: { runtime } });
+      await seats.admin.restartWorkspace({ params: { id } });
+      await seats.untilStarts(id, count);
+      return parse(read(id, 'config.yaml')).model;
+    };
+    writeFileSync(
+      seats.folder(id, 'configs', 'config.yaml'),
+      `${read(id, 'config.yaml')}model: anthropic:claude-opus-4-7\n`,
+    );
+    expect(await modelOf('claude-code', 3)).toBe('sonnet');
+    expect(await modelOf('ai-sdk', 4)).toBe('anthropic:claude-opus-4-7');
+    writeFileSync(
+      seats.folder(id, 'configs', 'config.yaml'),
+      read(id, 'config.yaml').replace(/^model: .*$/m, 'model: openai:gpt-5'),
+    );
+    expect(await modelOf('claude-code', 5)).toBe('openai:gpt-5');
     expect(readFileSync(seats.folder(id, 'workspace', 'notes.md'), 'utf8')).toBe('my notes');
     const history = await seats.admin.listActivity({ params: { id } });
     expect(JSON.stringify(history)).toContain('remember this');

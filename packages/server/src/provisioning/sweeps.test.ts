@@ -109,6 +109,33 @@ describe('starts that take too long', () => {
   });
 });
 
+describe('a start that waits for its turn', () => {
+  it('is not late yet, and its time counts from when it begins', async () => {
+    const narrow = await startProcessSeats({ env: { MOLECULE_PROVISION_CONCURRENCY: '1', CONFIGS_DIR: templates } });
+    try {
+      const first = await narrow.create('silent');
+      await untilFile(narrow.folder(first, 'home', 'starts'));
+      const waiting = await narrow.create('silent');
+      await sql`update workspaces set status_changed_at = now() - interval '11 minutes' where id = ${waiting}`.execute(
+        narrow.db.kysely,
+      );
+      expect(await narrow.run('provision-timeout-sweep')).toEqual({ failed: 0 });
+      // The first one's place is free once it settled.
+      narrow.platform.events.broadcast({ event: 'WORKSPACE_ONLINE', workspace_id: first, payload: {} } as never);
+      await untilFile(narrow.folder(waiting, 'home', 'starts'));
+      narrow.platform.events.broadcast({ event: 'WORKSPACE_ONLINE', workspace_id: waiting, payload: {} } as never);
+      await vi.waitFor(async () => {
+        await narrow.admin.restartWorkspace({ params: { id: first } });
+        expect(narrow.starts(first).length).toBeGreaterThan(1);
+      }, 15_000);
+      expect(await narrow.run('provision-timeout-sweep')).toEqual({ failed: 0 });
+      expect((await narrow.row(waiting)).status).toBe('provisioning');
+    } finally {
+      await narrow.stop();
+    }
+  });
+});
+
 describe('workloads nobody asked for', () => {
   it('are ended for removed, sleeping, external and unknown seats; files of the unknown are kept', async () => {
     const [removed, paused, external, unknown, wanted] = (await Promise.all(
@@ -240,20 +267,5 @@ describe('deletion', () => {
     expect(
       await seats.db.kysely.selectFrom('workspaces').select('id').where('id', 'in', [root, child, stubborn]).execute(),
     ).toEqual([]);
-  });
-
-  it('10.46 a client that hangs up after DELETE → agents and files are removed all the same', async () => {
-    const id = await seats.create('hold-term');
-    await seats.until(id, 'online');
-    const pid = pidOf(id);
-    const hangUp = new AbortController();
-    const call = seats.admin.raw('DELETE', `/workspaces/${id}`, { signal: hangUp.signal });
-    await untilFile(seats.folder(id, 'home', 'terminating'));
-    hangUp.abort();
-    await expect(call).rejects.toThrow();
-    expect(isAlive(pid)).toBe(true);
-    writeFileSync(seats.folder(id, 'home', 'release'), '');
-    await untilGone(pid);
-    await vi.waitFor(() => expect(existsSync(seats.folder(id))).toBe(false), 15_000);
   });
 });

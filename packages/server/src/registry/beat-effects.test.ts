@@ -183,7 +183,7 @@ describe('a beat', () => {
     try {
       const { id } = await working.admin.createWorkspace({ body: { name: 'seat', runtime: 'echo' } });
       const find = async () => (await working.admin.listWorkspaces()).find((row) => row.id === id);
-      const online = () => expect.poll(async () => (await find())?.status, { timeout: 15_000 }).toBe('online');
+      const online = () => expect.poll(async () => (await find())?.status).toBe('online');
       await online();
       const token = (await working.admin.createToken({ params: { id } })).auth_token;
       const beat = (extra: object) =>
@@ -192,7 +192,7 @@ describe('a beat', () => {
       await beat({});
       expect((await find())?.needs_restart).toBe(true);
       await working.admin.restartWorkspace({ params: { id } });
-      await expect.poll(async () => (await find())?.needs_restart, { timeout: 15_000 }).toBe(false);
+      await expect.poll(async () => (await find())?.needs_restart).toBe(false);
       await online();
     } finally {
       await working.stop();

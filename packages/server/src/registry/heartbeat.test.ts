@@ -1,7 +1,7 @@
 import type { EventFrame } from '@molecule/contract';
 import { type FakeAgent, startFakeAgent, startPlatform, type TestPlatform } from '@molecule/testkit';
 import { sql } from 'kysely';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 let test: TestPlatform;
 const agents: FakeAgent[] = [];
@@ -55,7 +55,7 @@ describe('heartbeat', () => {
     const agent = await startAgent();
     await agent.heartbeat({ error_rate: 0.5, sample_error: 'overloaded' });
     await agent.heartbeat({ error_rate: 0.5, sample_error: 'overloaded' });
-    await vi.waitFor(() => expect(named(agent.id, 'WORKSPACE_DEGRADED')).toHaveLength(1));
+    await expect.poll(() => named(agent.id, 'WORKSPACE_DEGRADED')).toHaveLength(1);
     expect((await row(agent.id)).status).toBe('degraded');
     await agent.heartbeat({ error_rate: 0.2 });
     expect((await row(agent.id)).status).toBe('degraded');
@@ -66,7 +66,7 @@ describe('heartbeat', () => {
   it('10.17 wedged at rate 0 → degraded with the reason; wedged and failing → one event; still wedged stays degraded', async () => {
     const agent = await startAgent();
     await agent.heartbeat({ runtime_state: 'wedged', sample_error: 'SDK did not start: restart' });
-    await vi.waitFor(() => expect(named(agent.id, 'WORKSPACE_DEGRADED')).toHaveLength(1));
+    await expect.poll(() => named(agent.id, 'WORKSPACE_DEGRADED')).toHaveLength(1);
     expect(named(agent.id, 'WORKSPACE_DEGRADED')[0]?.payload).toMatchObject({
       runtime_state: 'wedged',
       sample_error: 'SDK did not start: restart',
@@ -111,14 +111,14 @@ describe('heartbeat', () => {
       await setStatus(agent.id, status);
       frames = [];
       await agent.heartbeat();
-      await vi.waitFor(() =>
-        expect(named(agent.id, 'WORKSPACE_ONLINE')[0]?.payload).toMatchObject({ recovered_from: status }),
-      );
+      await expect
+        .poll(() => named(agent.id, 'WORKSPACE_ONLINE')[0]?.payload)
+        .toMatchObject({ recovered_from: status });
     }
     await setStatus(agent.id, 'offline');
     frames = [];
     await agent.heartbeat();
-    await vi.waitFor(() => expect(named(agent.id, 'WORKSPACE_ONLINE')[0]?.payload).toEqual({}));
+    await expect.poll(() => named(agent.id, 'WORKSPACE_ONLINE')[0]?.payload).toEqual({});
   });
 
   it('10.20 spend: −5 and 0 keep it, 9e18 is clamped', async () => {

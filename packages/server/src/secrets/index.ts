@@ -10,10 +10,10 @@ import { type Authorize, answer, mount } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import { createCipher, resolveKey } from './cipher.ts';
-import { fittingModel, sortByProvider } from './models.ts';
+import { defaultModel } from './models.ts';
 import * as store from './store.ts';
 
-export { defaultModel, isDefaultModel } from './models.ts';
+export { defaultModel } from './models.ts';
 
 /** Set by the platform itself for every agent; a secret of that name would break it. */
 const RESERVED =
@@ -27,7 +27,7 @@ export interface Secrets {
   /** Names of global secrets with a value that can be read and is not empty. */
   globalKeys(): Promise<string[]>;
   saveMany(trx: Transaction<Tables>, id: string, values: Record<string, string>): Promise<void>;
-  /** The seat's own choice; else the organisation's (a global `MODEL_PROVIDER`); else one there is a key for. */
+  /** The seat's own choice; else the organisation's, a global `MODEL_PROVIDER`; else the runtime's default. */
   readModel(id: string, runtime: string): Promise<{ model: string; source: 'workspace_secrets' | 'default' }>;
   saveModel(id: string, model: string): Promise<void>;
   mount(app: FastifyInstance, authorize: Authorize): void;
@@ -101,16 +101,6 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
     return values;
   }
 
-  /** The seat's own first, then what the platform was started with, then the global ones, the oldest first: a key saved later changes no model. */
-  function listCredentials(rows: readonly store.StoredSecret[]): string[] {
-    const named = (scope: store.StoredSecret['scope']) =>
-      rows
-        .filter((row) => row.scope === scope)
-        .sort((a, b) => a.created_at.getTime() - b.created_at.getTime())
-        .map(({ key }) => key);
-    return [...named('workspace'), ...sortByProvider(Object.keys(config.modelEnvironment)), ...named('global')];
-  }
-
   async function saveWorkspace(id: string, key: string, value: string) {
     assertKey(key);
     assertValue(value);
@@ -152,7 +142,7 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
     async readModel(id, runtime) {
       const rows = await store.listMerged(db.kysely, id);
       const row = rows.find(({ key }) => key === MODEL_KEY);
-      if (!row) return { model: fittingModel(runtime, listCredentials(rows)), source: 'default' };
+      if (!row) return { model: defaultModel(runtime), source: 'default' };
       const model = read(row);
       if (model === null) throw unreadable([`${row.scope}:${MODEL_KEY}`]);
       return { model, source: row.scope === 'workspace' ? 'workspace_secrets' : 'default' };

@@ -39,7 +39,7 @@ async function startTeam(children: number): Promise<string[]> {
     ),
   );
   const ids = [parent, ...created.map(({ id }) => id)];
-  for (const id of ids) await expect.poll(() => statusOf(id), { timeout: 15_000 }).toBe('online');
+  for (const id of ids) await expect.poll(() => statusOf(id)).toBe('online');
   return ids;
 }
 
@@ -94,7 +94,7 @@ it('10.46 the client disconnects after DELETE → workloads and volumes are stil
   hangUp.abort();
   expect(await outcome).toBe('AbortError');
   await expect
-    .poll(() => [...pids.map(isAlive), existsSync(folderOf(parent)), existsSync(folderOf(child))], { timeout: 15_000 })
+    .poll(() => [...pids.map(isAlive), existsSync(folderOf(parent)), existsSync(folderOf(child))])
     .toEqual([false, false, false, false]);
 });
 

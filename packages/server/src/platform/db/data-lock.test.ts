@@ -33,14 +33,17 @@ function refusalOf(dir: string): DatabaseStartError {
 async function startHolder(announce: string | null): Promise<ChildProcess> {
   const program = `
     import { lockDataDir } from ${JSON.stringify(new URL('./data-lock.ts', import.meta.url).href)};
-    const lock = lockDataDir(${JSON.stringify(dataDir)});
+    let lock = lockDataDir(${JSON.stringify(dataDir)});
+    // Whoever holds it need not keep the handle: it is not freed by collecting garbage.
     ${announce ? `lock.announce(${JSON.stringify(announce)});` : ''}
+    lock = null;
+    gc();
     process.stdout.write('held');
     setInterval(() => {}, 60_000);
   `;
   const started = spawn(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program],
+    ['--disable-warning=ExperimentalWarning', '--expose-gc', '--input-type=module', '-e', program],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
     },

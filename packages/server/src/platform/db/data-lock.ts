@@ -2,8 +2,8 @@
 // The lock is an SQLite file held in an exclusive transaction: the kernel frees it when the process dies, however it dies, which a
 // pid file does not do. Nobody else in the process may open that file: closing it would free the lock.
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DatabaseStartError } from './start-error.ts';
 
@@ -21,6 +21,8 @@ interface Owner {
 }
 
 const SQLITE_BUSY = 5;
+/** Nothing but this keeps a lock alive: a handle nobody refers to any more is collected, and closed. */
+const held = new Set<DatabaseSync>();
 const CHOOSE_ANOTHER = 'choose another folder: MOLECULE_DATA_DIR=/path npm start';
 
 export function diskFull(dataDir: string, space?: { free: number; needed: number }): DatabaseStartError {
@@ -67,12 +69,22 @@ function alreadyRunning(dataDir: string, owner: Owner | null): DatabaseStartErro
       );
 }
 
+/** One level after the other: the recursive form of mkdir reports a read-only disk as a missing directory. */
+function makeDir(dir: string): void {
+  if (existsSync(dir)) return;
+  makeDir(dirname(dir));
+  mkdirSync(dir, { mode: 0o700 });
+}
+
 /** SQLite opens an existing file read-only without complaint, so writing is tried first. */
 function assertWritable(dataDir: string): void {
   const trial = join(dataDir, `.writable.${process.pid}`);
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  writeFileSync(trial, 'x');
-  rmSync(trial, { force: true });
+  makeDir(dataDir);
+  try {
+    writeFileSync(trial, 'x');
+  } finally {
+    rmSync(trial, { force: true });
+  }
 }
 
 /** @throws DatabaseStartError unwritable, disk_full, already_running; nothing has changed then. */
@@ -99,10 +111,12 @@ export function lockDataDir(dataDir: string): DataLock {
     if (errcode === undefined || (errcode & 0xff) !== SQLITE_BUSY) throw explainFileError(error, dataDir);
     throw alreadyRunning(dataDir, readOwner(ownerPath));
   }
+  held.add(lock);
   return {
     announce: (url) => writeOwner({ pid: process.pid, url }),
     release() {
       rmSync(ownerPath, { force: true });
+      held.delete(lock);
       lock.close();
     },
   };

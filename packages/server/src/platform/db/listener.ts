@@ -26,6 +26,10 @@ export function createListener(connect: () => pg.Client, log: Logger): Listener 
     opened.on('end', () => lose(opened, null));
     await opened.connect();
     for (const channel of handlers.keys()) await opened.query(`listen ${channel}`);
+    if (closed) {
+      await opened.end();
+      throw new Error('the database was closed');
+    }
     client = opened;
     return opened;
   }
@@ -42,17 +46,22 @@ export function createListener(connect: () => pg.Client, log: Logger): Listener 
     retry = setTimeout(async () => {
       try {
         await ensure();
+        if (closed) return;
         for (const set of handlers.values()) for (const handler of set) handler('');
       } catch (error) {
+        if (closed) return;
         log.warn({ err: error }, 'the notification connection could not be made');
-        if (!closed) reconnect();
+        reconnect();
       }
     }, RETRY_MS);
     retry.unref();
   }
 
   function ensure(): Promise<pg.Client> {
-    connecting ??= open();
+    connecting ??= open().catch((error: unknown) => {
+      connecting = null;
+      throw error;
+    });
     return connecting;
   }
 
@@ -61,14 +70,20 @@ export function createListener(connect: () => pg.Client, log: Logger): Listener 
       if (!/^[a-z_]+$/.test(channel)) throw new Error(`${channel} is not a channel name`);
       const known = handlers.get(channel) ?? new Set();
       handlers.set(channel, known.add(onPayload));
-      const connection = await ensure();
-      await connection.query(`listen ${channel}`);
-      return async () => {
+      const stop = async () => {
         known.delete(onPayload);
         if (known.size > 0 || closed) return;
         handlers.delete(channel);
         await client?.query(`unlisten ${channel}`);
       };
+      try {
+        const connection = await ensure();
+        await connection.query(`listen ${channel}`);
+      } catch (error) {
+        await stop();
+        throw error;
+      }
+      return stop;
     },
     async close() {
       closed = true;

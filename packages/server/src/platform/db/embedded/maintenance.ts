@@ -38,7 +38,9 @@ export function createMaintenance(
   let checkpointedLsn: number | null = null;
 
   async function readLsn(): Promise<number> {
-    const { rows } = await pool.query<{ lsn: string }>("select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') as lsn");
+    const { rows } = await pool.query<{ lsn: string }>(
+      "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') as lsn",
+    );
     return Number(rows[0]?.lsn);
   }
 

@@ -203,7 +203,7 @@ export class Multiplexer {
 
   /** The next group that may run: the owner's while it has the session, else the oldest. */
   private takeNext(): Group | null {
-    const index = this.owner !== null || this.owner === null ? 0 : this.queue.findIndex((group) => group.connection === this.owner);
+    const index = this.owner === null ? 0 : this.queue.findIndex((group) => group.connection === this.owner);
     return index < 0 ? null : (this.queue.splice(index, 1)[0] ?? null);
   }
 

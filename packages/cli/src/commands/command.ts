@@ -1,42 +1,53 @@
-// What every command shares: the flags that find the platform, `--json`, and one way to fail.
+// What every command shares that talks to a platform: the flags that find it, `--json`, and one way to fail.
 
 import type { Client } from '@molecule/contract';
 import { Command } from 'commander';
-import { connect, findTarget, type Target } from '../environment.ts';
+import { connect, findTarget, type Target, type TargetFlags } from '../environment.ts';
+import { describeFailure } from '../failure.ts';
 import { type OutputOptions, printFailure } from '../output.ts';
-
-export interface CommonFlags extends OutputOptions {
-  url?: string;
-  token?: string;
-  dataDir?: string;
-}
 
 export interface CommandContext {
   client: Client;
   target: Target;
-  flags: CommonFlags & Record<string, unknown>;
+  json: boolean;
+  flags: Record<string, unknown>;
 }
 
-/** A command that talks to a running platform. */
-export function defineCommand(
-  name: string,
-  description: string,
-  act: (context: CommandContext, args: string[]) => Promise<void>,
-): Command {
+interface Definition {
+  name: string;
+  description: string;
+  /** Of `--json`. */
+  json: string;
+  /** True: with `--json`, stdout is a stream of JSON lines. */
+  lines?: boolean;
+  act(context: CommandContext, args: string[]): Promise<void>;
+}
+
+/** `molecule status | head -1` closes the pipe early; that is no failure. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+}
+
+/** `act` sets `process.exitCode` for results that are no errors, and throws for everything else. */
+export function defineCommand({ name, description, json, lines = false, act }: Definition): Command {
   return new Command(name)
     .description(description)
-    .option('--json', 'print JSON')
+    .option('--json', json)
     .option('--url <url>', 'address of the platform')
     .option('--token <token>', 'admin or organisation token')
-    .option('--data-dir <folder>', 'data directory of the platform (default ./.molecule)')
+    .option('--data-dir <folder>', 'data directory of the platform')
     .action(async (...input: unknown[]) => {
       const command = input.at(-1) as Command;
-      const flags = command.opts<CommonFlags & Record<string, unknown>>();
-      const target = findTarget(flags);
+      const flags = command.opts<TargetFlags & OutputOptions>();
+      let target: Target | null = null;
+      process.stdout.on('error', endWithReader);
       try {
-        await act({ client: connect(target), target, flags }, command.processedArgs.flat().map(String));
+        target = findTarget(flags);
+        const context = { client: connect(target), target, json: flags.json === true, flags: { ...flags } };
+        await act(context, command.processedArgs.map(String));
       } catch (error) {
-        printFailure(error, target.url, flags);
+        printFailure(describeFailure(error, target), { json: flags.json === true, lines });
       }
     });
 }

@@ -1,109 +1,61 @@
-// `molecule doctor`: checks what a start needs and what a running platform says of itself; each finding with its fix.
+// `molecule doctor`: checks this machine and the running platform; each finding comes with what to do about it.
 
-import { accessSync, constants, existsSync, mkdirSync, statfsSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { ApiError, type Client } from '@molecule/contract';
-import type { Target } from '../environment.ts';
-import { formatTable, printJson } from '../output.ts';
-import { defineCommand } from './command.ts';
+import type { Command } from 'commander';
+import { type Finding, problem } from '../doctor/finding.ts';
+import { checkDataDir, checkDisk, checkNode, checkPort } from '../doctor/machine.ts';
+import { checkPlatform } from '../doctor/platform.ts';
+import { isOnThisMachine } from '../environment.ts';
+import { describeFailure, EXIT } from '../failure.ts';
+import { plain, print, printJson } from '../output.ts';
+import { type CommandContext, defineCommand } from './command.ts';
+import { addHelp } from './help.ts';
 
-interface Finding {
-  check: string;
-  ok: boolean;
-  detail: string;
-  fix: string;
-}
+const MARKS: Record<Finding['level'], string> = { ok: 'ok   ', note: 'note ', problem: 'FIX  ' };
 
-const MIN_FREE_BYTES = 1_000_000_000;
-
-function checkNode(): Finding {
-  const major = Number(process.versions.node.split('.')[0]);
-  return {
-    check: 'node',
-    ok: major >= 24,
-    detail: `Node.js ${process.versions.node}`,
-    fix: major >= 24 ? '' : 'start through npm start, which brings its own Node.js 24',
-  };
-}
-
-function checkDataDir({ dataDir }: Target): Finding {
+async function examinePlatform({ client, target }: CommandContext): Promise<Finding[]> {
   try {
-    if (existsSync(dataDir)) accessSync(dataDir, constants.W_OK);
-    else accessSync(dirname(dataDir), constants.W_OK);
-    return { check: 'data directory', ok: true, detail: dataDir, fix: '' };
-  } catch {
-    return {
-      check: 'data directory',
-      ok: false,
-      detail: `${dataDir} is not writable`,
-      fix: `chown it to this user, or set MOLECULE_DATA_DIR`,
-    };
-  }
-}
-
-function checkDisk({ dataDir }: Target): Finding {
-  const folder = existsSync(dataDir) ? dataDir : dirname(dataDir);
-  const { bavail, bsize } = statfsSync(folder);
-  const free = bavail * bsize;
-  return {
-    check: 'free disk',
-    ok: free > MIN_FREE_BYTES,
-    detail: `${(free / 1e9).toFixed(1)} GB`,
-    fix: free > MIN_FREE_BYTES ? '' : 'free at least 1 GB under the data directory',
-  };
-}
-
-async function checkPlatform(client: Client, target: Target): Promise<Finding[]> {
-  try {
-    const health = await client.health();
-    const findings: Finding[] = [
-      {
-        check: 'platform',
-        ok: health.status === 'ok',
-        detail: `${target.url} answers ${health.status}`,
-        fix: health.stale ? `stalled: ${health.stale.join(', ')}; see molecule logs and restart` : '',
-      },
-    ];
-    const info = await client.platformInfo();
-    const connected = info.model_keys.length > 0;
-    findings.push({
-      check: 'model',
-      ok: true,
-      detail: connected ? info.model_keys.join(', ') : 'none connected: agents run scripted',
-      fix: connected ? '' : 'optional: save ANTHROPIC_API_KEY or OPENAI_API_KEY in Settings',
-    });
-    const troubled = (await client.listWorkspaces()).filter((workspace) =>
-      ['failed', 'degraded', 'offline'].includes(workspace.status),
-    );
-    for (const workspace of troubled)
-      findings.push({
-        check: `workspace ${workspace.name}`,
-        ok: false,
-        detail: `${workspace.status}: ${workspace.last_sample_error ?? 'no details reported'}`,
-        fix: `molecule logs "${workspace.name}"`,
-      });
-    return findings;
+    return await checkPlatform(client, target);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401)
-      return [{ check: 'platform', ok: false, detail: 'answers, but refuses the token', fix: 'set ADMIN_TOKEN' }];
-    return [{ check: 'platform', ok: false, detail: `nothing answers at ${target.url}`, fix: 'npm start' }];
+    const { message, hint, exitCode } = describeFailure(error, target);
+    const unreachable = exitCode === EXIT.unreachable;
+    const port = unreachable && isOnThisMachine(target) ? [await checkPort(target)] : [];
+    return [problem('platform', message, hint), ...port];
   }
 }
 
-export const doctorCommand = defineCommand(
-  'doctor',
-  'check this machine and the running platform',
-  async ({ client, target, flags }) => {
-    if (!existsSync(target.dataDir)) mkdirSync(dirname(target.dataDir), { recursive: true });
-    const findings = [checkNode(), checkDataDir(target), checkDisk(target), ...(await checkPlatform(client, target))];
-    if (flags.json) printJson({ ok: findings.every((finding) => finding.ok), findings });
-    else
-      process.stdout.write(
-        `${formatTable(
-          ['', 'CHECK', 'FOUND', 'FIX'],
-          findings.map(({ ok, check, detail, fix }) => [ok ? 'ok' : '!!', check, detail, fix]),
-        )}\n`,
-      );
-    if (findings.some((finding) => !finding.ok)) process.exitCode = 1;
-  },
-);
+function describe({ level, check, detail, fix }: Finding, width: number): string {
+  const line = `${MARKS[level]} ${check.padEnd(width)}  ${detail}`;
+  return plain(fix === '' ? line : `${line}\n      ${' '.repeat(width)}  → ${fix}`);
+}
+
+async function examine(context: CommandContext): Promise<void> {
+  const { target, json } = context;
+  const machine = isOnThisMachine(target) ? [...checkDataDir(target), checkDisk(target)] : [];
+  const findings = [checkNode(), ...machine, ...(await examinePlatform(context))];
+  const problems = findings.filter(({ level }) => level === 'problem').length;
+  if (problems > 0) process.exitCode = EXIT.failed;
+  if (json) return printJson({ ok: problems === 0, url: target.url, data_dir: target.dataDir, findings });
+  const width = Math.max(...findings.map(({ check }) => check.length));
+  print(findings.map((finding) => describe(finding, width)).join('\n'));
+  print(problems === 0 ? '\nEverything works.' : `\n${problems === 1 ? 'One thing' : `${problems} things`} to mend.`);
+}
+
+export function createDoctorCommand(): Command {
+  const command = defineCommand({
+    name: 'doctor',
+    description: 'check this machine and the running platform, and say what mends what',
+    json: 'print one JSON document: {ok, url, data_dir, findings: [{check, level, detail, fix}]}',
+    act: examine,
+  });
+  return addHelp(command, {
+    examples: [
+      ['molecule doctor', 'this machine and the platform of this folder'],
+      [`molecule doctor --json | jq -r '.findings[] | select(.level == "problem") | .fix'`, ''],
+    ],
+    exitCodes: [
+      [0, 'nothing to mend'],
+      [1, 'something to mend, a platform that does not answer included'],
+      [2, 'wrong usage'],
+    ],
+  });
+}

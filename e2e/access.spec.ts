@@ -21,13 +21,14 @@ async function arrange(stage: Stage) {
   return { lead, report, lone };
 }
 
+/** The focused element, or the box around it, wears a ring. */
 const isFocusSeen = (page: Page) =>
   page.evaluate(() => {
     const element = document.activeElement;
     if (!element || element === document.body) return false;
     const box = element.closest('.field, .composer, .node') ?? element;
-    const style = getComputedStyle(box);
-    return style.outlineStyle !== 'none' || style.boxShadow !== 'none';
+    const hasRing = (each: Element) => getComputedStyle(each).outlineStyle !== 'none';
+    return hasRing(element) || hasRing(box) || getComputedStyle(box).boxShadow.includes('0px 0px 0px 1px');
   });
 
 test('C65 keyboard only: create, select, chat, move to a team, delete; the focus is seen and comes back; axe is clean', async ({

@@ -12,7 +12,7 @@ test('C01 an empty platform offers a team; the blank agent makes one card and th
   await expect(empty.getByRole('button', { name: 'Import an organisation' })).toBeVisible();
   await keepBothThemes(page, 'c01-empty');
   await empty.getByRole('button', { name: 'Import an organisation' }).click();
-  await expect(page.getByRole('radio', { name: /Sample team/ })).toBeChecked();
+  await expect(page.getByRole('radio', { name: /Sample team/ })).toBeVisible();
   await page.getByRole('button', { name: 'Cancel' }).click();
   await empty.getByRole('button', { name: 'Blank agent' }).click();
   const dialog = page.getByRole('dialog', { name: 'New workspace' });

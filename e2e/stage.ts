@@ -1,6 +1,8 @@
 // What every browser test starts from: one platform per worker, emptied before each test; signed-in pages, seats, agents, gestures.
 
 import { mkdirSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type FakeAgent,
@@ -60,6 +62,27 @@ export async function openStage(options: StartOptions = {}): Promise<Stage & { c
   };
 }
 
+const NEEDS_KEY = `name: Paying team
+description: Needs a model key and likes a token.
+required_env:
+  - any_of: [ANTHROPIC_API_KEY, OPENAI_API_KEY]
+recommended_env: [GITHUB_TOKEN]
+workspaces:
+  - name: Payer
+    external: true
+    children:
+      - { name: Clerk, external: true }
+`;
+
+/** The templates that ship, and one with requirements. */
+async function makeTemplates(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'molecule-e2e-'));
+  await cp(join(import.meta.dirname, '../templates/orgs'), join(folder, 'orgs'), { recursive: true });
+  await mkdir(join(folder, 'orgs/paying-team'));
+  await writeFile(join(folder, 'orgs/paying-team/org.yaml'), NEEDS_KEY);
+  return folder;
+}
+
 /** Nothing of the test before: no seats, no camera, no secrets. */
 async function clear({ admin }: TestPlatform): Promise<void> {
   const rows = await admin.listWorkspaces();
@@ -75,9 +98,11 @@ export const test = base.extend<{ stage: Stage }, { platform: TestPlatform }>({
   platform: [
     // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names of the fixtures a fixture needs
     async ({}, use) => {
-      const platform = await startPlatform();
+      const templates = await makeTemplates();
+      const platform = await startPlatform({ env: { CONFIGS_DIR: templates } });
       await use(platform);
       await platform.stop();
+      await rm(templates, { recursive: true, force: true });
     },
     { scope: 'worker' },
   ],

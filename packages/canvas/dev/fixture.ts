@@ -199,6 +199,33 @@ export function buildOrganisation(): WorkspaceView[] {
   });
 }
 
+const LONG = 'Principal engineer for everything that has a very long name and then some more of it '.repeat(3);
+
+/** What must not break a layout: the longest texts, no texts, many skills, other scripts, markup as text, money. */
+export function buildExtremes(): WorkspaceView[] {
+  const markup = '<img src=x onerror=alert(1)>';
+  const seeds: Seed[] = [
+    { name: LONG.slice(0, 255), role: LONG.slice(0, 255), skills: Array.from({ length: 40 }, (_, n) => `skill-${n}`) },
+    { name: 'A', role: null },
+    {
+      name: '市场分析师',
+      role: '关注竞争对手，并用来源回答定价问题。',
+      skills: ['搜索', '表格'],
+      current_task: '正在收集资料',
+    },
+    { name: markup, role: markup, status: 'degraded', last_sample_error: markup },
+    { name: 'Over budget', budget_limit: 1000, monthly_spend: 1200, role: 'Refused until the limit is raised.' },
+    { name: 'Nearly', budget_limit: 1000, monthly_spend: 850, role: 'At 85 % of its limit.', queue_depth: 12 },
+    { name: 'Needs restart', needs_restart: true, role: 'Changed since it started.' },
+    { name: 'Failed', status: 'failed', last_sample_error: LONG.repeat(3) },
+  ];
+  return seeds.map((seed, index) => ({
+    ...buildWorkspace(seatId(300 + index), seed, index > 5 ? seatId(301) : null),
+    x: index > 5 ? 0 : 60 + (index % 3) * 280,
+    y: index > 5 ? 0 : 90 + Math.floor(index / 3) * 330,
+  }));
+}
+
 /** One card per status, for the sheet of all of them. */
 export function buildEveryStatus(): WorkspaceView[] {
   const statuses = [

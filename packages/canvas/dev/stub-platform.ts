@@ -1,12 +1,20 @@
 // A development aid: answers the canvas's HTTP and WebSocket wire with fixture data and serves the built canvas.
-// `node dev/stub-platform.ts [port] [empty|statuses|many]`. It holds no rule of the product.
+// `node dev/stub-platform.ts [port] [empty|statuses|extremes|many]`. It holds no rule of the product.
 
 import { createReadStream, existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import type { WorkspaceView } from '@molecule/contract';
 import { WebSocketServer } from 'ws';
-import { buildEveryStatus, buildOrganisation, buildWorkspace, idOf, listCalls, seatId } from './fixture.ts';
+import {
+  buildEveryStatus,
+  buildExtremes,
+  buildOrganisation,
+  buildWorkspace,
+  idOf,
+  listCalls,
+  seatId,
+} from './fixture.ts';
 import { listHistory } from './history.ts';
 
 const DIST = process.env.CANVAS_DIST ?? join(import.meta.dirname, '../dist');
@@ -32,6 +40,7 @@ const SCENES: Record<string, () => WorkspaceView[]> = {
   org: buildOrganisation,
   statuses: buildEveryStatus,
   many: buildMany,
+  extremes: buildExtremes,
   empty: () => [],
 };
 

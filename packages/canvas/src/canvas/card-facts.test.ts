@@ -30,6 +30,20 @@ describe('readMessage', () => {
     expect(readMessage(node({ current_task: 'Working' }), ms(1))).toMatchObject({ tone: 'task', text: 'Working' });
   });
 
+  it('a reached limit goes before a restart badge and leads to the budget', () => {
+    const over = readMessage(node({ budget_limit: 1000, monthly_spend: 1000, needs_restart: true }), ms(1));
+    expect(over).toMatchObject({ tone: 'need', action: { id: 'raise-limit' } });
+    expect(readMessage(node({ budget_limit: 0, monthly_spend: 0 }), ms(1))?.tone).toBe('need');
+    expect(readMessage(node({ budget_limit: 1000, monthly_spend: 999 }), ms(1))).toBeNull();
+  });
+
+  it('an agent that went says why when it is known, else since when it is silent', () => {
+    const gone = { status: 'offline', last_heartbeat_at: at(0) };
+    expect(readMessage(node({ ...gone, last_sample_error: 'killed' }), ms(300))).toMatchObject({ text: 'killed' });
+    expect(readMessage(node(gone), ms(300))?.text).toBe('No heartbeat for 5 m');
+    expect(readMessage(node(gone), ms(5))?.text).toBe('Stopped answering');
+  });
+
   it('an external workspace has no restart', () => {
     expect(
       readMessage(node({ status: 'offline', runtime: 'external', last_heartbeat_at: at(0) }), ms(180)),

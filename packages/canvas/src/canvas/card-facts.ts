@@ -54,7 +54,7 @@ function describeTrouble(node: WorkspaceNode, nowMs: number): CardMessage | null
       return say(reported ?? NO_DETAILS, mend({ id: 'retry', label: 'Retry' }));
     case 'offline': {
       const age = formatAge(nowMs - Date.parse(node.last_heartbeat_at ?? node.status_changed_at));
-      return say(reported ?? `No heartbeat for ${age.replace('now', '1 m')}`, mend(RESTART));
+      return say(reported ?? (age === 'now' ? 'Stopped answering' : `No heartbeat for ${age}`), mend(RESTART));
     }
     case 'awaiting_agent':
       return say('No contact yet', { id: 'connect', label: 'Connect…' });

@@ -19,6 +19,7 @@ import { useGraph } from './graph-state.ts';
 import { setCollapsed } from './moves.ts';
 
 const FAR_ZOOM = 0.4;
+const WIDE_TEAM_PX = 400;
 
 export interface CardData extends Record<string, unknown> {
   depth: number;
@@ -104,6 +105,8 @@ function TeamBody({ node, data, selected }: { node: WorkspaceNode; data: CardDat
   const isFar = useIsFar();
   const looks = useLooks(node, selected);
   const message = useMessage(node);
+  // A team of one column has room for its message or its facts; the glyph tells the status in either case.
+  const isWide = data.width > WIDE_TEAM_PX;
   return (
     <section className={`node team d${Math.min(data.depth, 1)} ${looks}`} data-status={node.status}>
       <i className="bar" />
@@ -120,12 +123,14 @@ function TeamBody({ node, data, selected }: { node: WorkspaceNode; data: CardDat
             <CardTags node={node} width={data.width - 32} />
             <div className="team-foot">
               {message ? <CardSlot node={node} message={message} /> : <span className="grow" />}
-              <span className="facts">
-                <span className="lbl">{statusLabel(node.status)}</span>
-                <StatusFact node={node} />
-                {node.queue_depth > 0 && <span>{node.queue_depth} queued</span>}
-                {data.width > 400 && <Budget node={node} withLimit />}
-              </span>
+              {(isWide || !message) && (
+                <span className="facts">
+                  <span className="lbl">{statusLabel(node.status)}</span>
+                  <StatusFact node={node} />
+                  {node.queue_depth > 0 && <span>{node.queue_depth} queued</span>}
+                  {isWide && <Budget node={node} withLimit />}
+                </span>
+              )}
             </div>
           </>
         )}

@@ -28,6 +28,8 @@ import { useLayout } from './use-seats.ts';
 
 const DOTS = { gap: [28, 48.5] as [number, number], size: 1.8, color: 'var(--canvas-dot)' };
 const ZOOM = { least: 0.1, most: 2 };
+/** Above the outline of the team that would take the card. */
+const DRAGGED_Z = 700;
 
 function toFlowNode(box: Box, selected: boolean, isLocked: boolean, isTabStop: boolean): Node<CardData> {
   return {
@@ -92,7 +94,7 @@ function LoadedGraph({ start }: { start: Viewport | null }) {
         ? base
         : base.map((node) => {
             const position = drag.points.get(node.id);
-            return position ? { ...node, position, zIndex: 500 } : node;
+            return position ? { ...node, position, zIndex: DRAGGED_Z } : node;
           }),
     [base, drag.points],
   );

@@ -62,6 +62,15 @@ describe('applyEvent', () => {
     });
   });
 
+  it('an agent that went says why; silence is left to the age of its last beat', () => {
+    const offline = (reason?: string) =>
+      apply(modelOf(view('a', { last_sample_error: 'old' })), frame('WORKSPACE_OFFLINE', 'a', reason ? { reason } : {}))
+        .nodes.a?.last_sample_error;
+    expect(offline('the process ended with code 70')).toBe('the process ended with code 70');
+    expect(offline('no heartbeat')).toBeNull();
+    expect(offline()).toBe('old');
+  });
+
   it('a failed start carries its reason', () => {
     const model = apply(modelOf(view('a')), frame('WORKSPACE_PROVISION_FAILED', 'a', { error: 'no key' }));
     expect(model.nodes.a).toMatchObject({ status: 'failed', last_sample_error: 'no key' });

@@ -32,6 +32,7 @@ function wait(model: LiveModel, frame: EventFrame): LiveModel {
   return { ...model, waiting: { ...model.waiting, [frame.workspace_id]: [...before, frame].slice(-MOST_WAITING) } };
 }
 
+const SILENCE = 'no heartbeat';
 const IDLE = { current_task: '', active_tasks: 0 } as const;
 
 /** A change of status; an event that arrives before its workspace is kept until the workspace is known. */
@@ -124,7 +125,8 @@ export function applyEvent(model: LiveModel, frame: EventFrame, nowMs: number): 
     case 'WORKSPACE_OFFLINE':
       return moveTo(model, frame, 'offline', (node) => ({
         ...IDLE,
-        last_sample_error: frame.payload.reason || node.last_sample_error,
+        // Silence is told by its age, which the card knows.
+        last_sample_error: frame.payload.reason === SILENCE ? null : (frame.payload.reason ?? node.last_sample_error),
       }));
     case 'WORKSPACE_PAUSED':
       return moveTo(model, frame, 'paused', () => IDLE);

@@ -80,8 +80,11 @@ function flush(): void {
   if (batch.length === 0) return;
   const frames = batch;
   batch = [];
+  const { nodes } = useLive.getState().model;
+  // The first event of a workspace tells less than its row.
+  const isNews = frames.some((frame) => frame.event === 'WORKSPACE_PROVISIONING' && !nodes[frame.workspace_id]);
   applyFrames(frames);
-  if (Object.keys(useLive.getState().model.waiting).length === 0) return;
+  if (!isNews && Object.keys(useLive.getState().model.waiting).length === 0) return;
   clearTimeout(orphanTimer);
   orphanTimer = setTimeout(() => void rehydrate(), ORPHAN_MS);
 }

@@ -17,7 +17,6 @@ export {
   select,
   selectMany,
   setDeleting,
-  toggleSelected,
   useLive,
   writeLocally,
 } from './store.ts';

@@ -57,15 +57,6 @@ export function select(id: string | null, tab?: PanelTab, sub: string | null = n
   }));
 }
 
-/** Shift-click: adds to the selection or takes away; the panel shows the last one added. */
-export function toggleSelected(id: string): void {
-  useLive.setState(({ selection }) => {
-    const has = selection.ids.includes(id);
-    const ids = has ? selection.ids.filter((other) => other !== id) : [...selection.ids, id];
-    return { selection: { ...selection, ids, id: ids.length === 1 ? (ids[0] ?? null) : null, sub: null } };
-  });
-}
-
 export function selectMany(ids: readonly string[]): void {
   useLive.setState(({ selection }) => ({
     selection: { ...selection, ids, id: ids.length === 1 ? (ids[0] ?? null) : null, sub: null },

@@ -1,43 +1,39 @@
 // The panel's edge: drag it, or use the arrows. The width is remembered by this browser.
 
-import { type KeyboardEvent, type PointerEvent, type RefObject, useEffect } from 'react';
+import { type KeyboardEvent, type PointerEvent, useEffect, useState } from 'react';
 import { readStored, writeStored } from '../app/preferences.ts';
 
 const KEY = 'molecule:sidepanel-width';
 const LEAST = 320;
 const MOST = 800;
+const MOST_SHARE = 0.8;
 const STEP = 16;
 const STANDARD = 480;
 
-const most = () => Math.min(MOST, Math.round(innerWidth * 0.8));
+const bound = (width: number) => Math.round(Math.max(LEAST, Math.min(width, MOST, window.innerWidth * MOST_SHARE)));
 
-function setWidth(width: number): void {
-  const bounded = Math.max(LEAST, Math.min(width, most()));
-  document.documentElement.style.setProperty('--panel-w', `${bounded}px`);
-  writeStored(KEY, String(bounded));
+function readWidth(): number {
+  const stored = Number(readStored(KEY));
+  return stored >= LEAST ? bound(stored) : STANDARD;
 }
 
-export function ResizeHandle({ panel }: { panel: RefObject<HTMLElement | null> }) {
+export function ResizeHandle() {
+  const [width, setWidth] = useState(readWidth);
   useEffect(() => {
-    const stored = Number(readStored(KEY));
-    if (stored >= LEAST) setWidth(stored);
-  }, []);
+    document.documentElement.style.setProperty('--panel-w', `${width}px`);
+    writeStored(KEY, width === STANDARD ? null : String(width));
+  }, [width]);
 
-  function drag(event: PointerEvent<HTMLDivElement>) {
-    event.currentTarget.setPointerCapture(event.pointerId);
-    const move = (moved: globalThis.PointerEvent) => setWidth(innerWidth - moved.clientX);
-    const handle = event.currentTarget;
-    handle.addEventListener('pointermove', move);
-    handle.addEventListener('pointerup', () => handle.removeEventListener('pointermove', move), { once: true });
+  function onPointerMove(event: PointerEvent<HTMLDivElement>) {
+    if (event.currentTarget.hasPointerCapture(event.pointerId)) setWidth(bound(window.innerWidth - event.clientX));
   }
 
   function onKeyDown(event: KeyboardEvent) {
-    const width = panel.current?.offsetWidth ?? STANDARD;
     const next = { ArrowLeft: width + STEP, ArrowRight: width - STEP, Home: LEAST, End: MOST }[event.key];
     if (next === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    setWidth(next);
+    setWidth(bound(next));
   }
 
   return (
@@ -47,11 +43,12 @@ export function ResizeHandle({ panel }: { panel: RefObject<HTMLElement | null> }
       role="separator"
       aria-orientation="vertical"
       aria-label="Panel width"
-      aria-valuenow={STANDARD}
+      aria-valuenow={width}
       aria-valuemin={LEAST}
       aria-valuemax={MOST}
       tabIndex={0}
-      onPointerDown={drag}
+      onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
+      onPointerMove={onPointerMove}
       onKeyDown={onKeyDown}
     />
   );

@@ -1,7 +1,7 @@
 // The side panel of the selected workspace: who it is, its tabs, and a way out. On a phone it is a sheet over the list.
 
 import { ChevronLeft, Maximize2, Minimize2, MoreHorizontal, X } from 'lucide-react';
-import { useEffect, useRef } from 'react';
+import { useEffect } from 'react';
 import { useNarrow } from '../app/use-media.ts';
 import { listNodeMenu } from '../commands/index.ts';
 import { type PanelTab, select, useSelection, useWorkspace, type WorkspaceNode } from '../live/index.ts';
@@ -75,17 +75,11 @@ export function SidePanel() {
   const { id, tab } = useSelection();
   const node = useWorkspace(id);
   const isFull = usePanelSize((state) => state.full);
-  const panel = useRef<HTMLElement>(null);
   useEffect(() => () => setPanelFull(false), []);
   if (!node) return null;
   return (
-    <aside
-      className={`panel ${isFull ? 'full' : ''}`}
-      ref={panel}
-      data-testid="panel"
-      aria-label={`${node.name} workspace`}
-    >
-      {!isFull && <ResizeHandle panel={panel} />}
+    <aside className={`panel ${isFull ? 'full' : ''}`} data-testid="panel" aria-label={`${node.name} workspace`}>
+      {!isFull && <ResizeHandle />}
       <header className="p-head">
         <Title node={node} isFull={isFull} />
         <Pills node={node} />

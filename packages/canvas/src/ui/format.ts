@@ -2,7 +2,6 @@
 
 const LOCALE = typeof navigator === 'undefined' ? 'en' : navigator.language;
 const MONEY = new Intl.NumberFormat(LOCALE, { style: 'currency', currency: 'USD', currencyDisplay: 'narrowSymbol' });
-const ONE_DECIMAL = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 });
 const SHORT_TIME = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'short' });
 const EXACT_TIME = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'medium' });
 const FULL_TIME = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
@@ -18,12 +17,6 @@ export function readAmount(text: string): number | null | undefined {
   if (trimmed === '') return null;
   const cents = Math.round(Number(trimmed.replace(',', '.')) * 100);
   return Number.isFinite(cents) && cents >= 0 ? cents : undefined;
-}
-
-/** `12.3 k` */
-export function formatCompact(count: number): string {
-  if (count < 1000) return String(count);
-  return `${ONE_DECIMAL.format(count / 1000)} k`;
 }
 
 /** `0.4 s`, `48 s`, `1 m 05 s`, `2 h 10 m` */

@@ -1,4 +1,4 @@
-// Lucide icons in the house style, and the two glyphs that are our own.
+// Lucide icons in the house style, and the glyphs that are our own.
 
 import type { LucideIcon } from 'lucide-react';
 import type { ReactNode } from 'react';
@@ -38,18 +38,6 @@ export function DelegationIcon({ small }: { small?: boolean }) {
     <OwnGlyph small={small}>
       <circle cx="3.6" cy="8" r="1.6" />
       <path d="M5.2 8h7.6M9.6 4.8 12.8 8l-3.2 3.2" />
-    </OwnGlyph>
-  );
-}
-
-/** A cause chain: two open atoms and the root. */
-export function ChainIcon({ small }: { small?: boolean }) {
-  return (
-    <OwnGlyph small={small}>
-      <circle cx="3.4" cy="11.8" r="1.7" />
-      <circle cx="8" cy="5" r="1.7" />
-      <circle className="f" cx="12.6" cy="11.8" r="2" />
-      <path d="m4.4 10.4 2.7-4M8.9 6.4l2.5 3.7" />
     </OwnGlyph>
   );
 }

@@ -43,7 +43,7 @@ export function Tabs<T extends string>({ tabs, active, label, look = 'line', cla
           role="tab"
           data-testid={`tab-${tab.id}`}
           aria-selected={tab.id === active}
-          aria-controls={`panel-${tab.id}`}
+          aria-controls={tab.id === active ? `panel-${tab.id}` : undefined}
           tabIndex={tab.id === active ? 0 : -1}
           onClick={() => onChange(tab.id)}
         >

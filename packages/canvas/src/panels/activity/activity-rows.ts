@@ -105,7 +105,9 @@ function standingOf(row: ActivityRow, kind: Kind): Standing {
 
 function toEntry(row: ActivityRow, self: string, result: ActivityRow | null): Entry {
   const kind = kindOf(row);
-  const settled = result ? { ...row, status: result.status } : row;
+  // The copy in the inbox says ok where the delegation's own row says completed.
+  const status = result?.status === 'ok' ? 'completed' : result?.status;
+  const settled = status ? { ...row, status } : row;
   const peer = row.source_id !== null && row.source_id !== self ? row.source_id : row.target_id;
   return {
     row,
@@ -114,27 +116,42 @@ function toEntry(row: ActivityRow, self: string, result: ActivityRow | null): En
     isPerson: kind === 'chat',
     summary: summarize(row),
     standing: standingOf(settled, kind),
-    tookMs: result ? Date.parse(result.created_at) - Date.parse(row.created_at) : row.duration_ms,
+    tookMs:
+      result && status !== 'queued' ? Date.parse(result.created_at) - Date.parse(row.created_at) : row.duration_ms,
     result,
   };
 }
 
-/** Newest first, as listed; both rows of one delegation are one entry where both are listed. */
+/** The id of the delegation a row is about, and whether it tells the result: its own row, or the copy in the inbox. */
+function readDelegation(row: ActivityRow): { id: string; isResult: boolean } | null {
+  const isResult = row.method === 'delegate_result';
+  const id = row.activity_type === 'delegation' || isResult ? delegationIdOf(row) : null;
+  return id ? { id, isResult } : null;
+}
+
+/** The delegation's own end says most, then the copy of it in the inbox, then that it waits. */
+function rankResult(row: ActivityRow): number {
+  if (row.status === 'queued') return 0;
+  return row.activity_type === 'delegation' ? 2 : 1;
+}
+
+/** Newest first, as listed; all rows of one delegation are one entry where its task is listed. */
 export function listEntries(rows: readonly ActivityRow[], self: string): Entry[] {
   const results = new Map<string, ActivityRow>();
   const tasks = new Set<string>();
   for (const row of rows) {
-    const id = row.activity_type === 'delegation' ? delegationIdOf(row) : null;
-    if (!id) continue;
-    if (row.method === 'delegate_result') {
-      if (!results.has(id)) results.set(id, row);
-    } else tasks.add(id);
+    const about = readDelegation(row);
+    if (!about) continue;
+    const known = results.get(about.id);
+    if (!about.isResult) tasks.add(about.id);
+    else if (!known || rankResult(row) > rankResult(known)) results.set(about.id, row);
   }
   return rows.flatMap((row) => {
-    const id = row.activity_type === 'delegation' ? delegationIdOf(row) : null;
-    if (!id) return [toEntry(row, self, null)];
-    if (row.method === 'delegate_result') return tasks.has(id) ? [] : [toEntry(row, self, null)];
-    return [toEntry(row, self, results.get(id) ?? null)];
+    const about = readDelegation(row);
+    if (!about) return [toEntry(row, self, null)];
+    const result = results.get(about.id) ?? null;
+    if (about.isResult) return tasks.has(about.id) || result !== row ? [] : [toEntry(row, self, null)];
+    return [toEntry(row, self, result)];
   });
 }
 

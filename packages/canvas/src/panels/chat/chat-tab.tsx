@@ -3,7 +3,9 @@
 import { ChevronDown, ChevronUp } from 'lucide-react';
 import { type UIEvent, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { WorkspaceNode } from '../../live/index.ts';
-import { Button, ElapsedWords, Icon, Skeleton, toast } from '../../ui/index.ts';
+import { Button, ElapsedWords, Icon, Skeleton, Tabs, toast } from '../../ui/index.ts';
+import { CommsView } from '../comms/comms-view.tsx';
+import { useTabState } from '../tab-state.ts';
 import { Composer } from './composer.tsx';
 import { loadConversation, loadOlder, useConversation } from './conversations.ts';
 import { delegationsOf } from './delegations.ts';
@@ -36,7 +38,7 @@ function useScroll(id: string, oldest: string | undefined) {
   return { box, onScroll };
 }
 
-export function ChatTab({ node }: { node: WorkspaceNode }) {
+function MyChat({ node }: { node: WorkspaceNode }) {
   const { conversation, loading, error, loadingOlder, feed } = useConversation(node.id);
   const { turns } = conversation;
   const running = turns.findLast(isRunning);
@@ -82,6 +84,31 @@ export function ChatTab({ node }: { node: WorkspaceNode }) {
       )}
       {(running || node.current_task) && <LiveBar running={running} task={node.current_task} feed={feed} />}
       <Composer key={node.id} node={node} lastSent={lastSent} onStop={taskId ? () => void stop(taskId) : null} />
+    </>
+  );
+}
+
+const VIEWS = [
+  { id: 'mine', label: 'My chat' },
+  { id: 'comms', label: 'Agent comms' },
+] as const;
+type View = (typeof VIEWS)[number]['id'];
+
+export function ChatTab({ node }: { node: WorkspaceNode }) {
+  const [view, setView] = useTabState<View>(`${node.id}.chat.view`, 'mine');
+  return (
+    <>
+      <div className="p-sub">
+        <Tabs tabs={VIEWS} active={view} label="Conversation" look="seg" onChange={setView} />
+      </div>
+      <div
+        className="p-body"
+        role="tabpanel"
+        id={`panel-${view}`}
+        aria-label={VIEWS.find((one) => one.id === view)?.label}
+      >
+        {view === 'mine' ? <MyChat node={node} /> : <CommsView node={node} />}
+      </div>
     </>
   );
 }

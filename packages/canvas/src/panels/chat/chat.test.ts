@@ -10,6 +10,7 @@ import { applyFrame } from './stream.ts';
 import {
   answerTurn,
   beginTurn,
+  breakOff,
   type Conversation,
   EMPTY_CONVERSATION,
   setTurnState,
@@ -276,6 +277,27 @@ describe('stream', () => {
       title: 'Method not found',
     });
     expect(play({ result: 'nonsense' }, null, 7)).toEqual(asked());
+    expect(play({ error: { code: -32000, message: 'stream interrupted' } })).toEqual(asked());
+  });
+});
+
+describe('a stream that breaks', () => {
+  it('keeps what was said and stays open; the stored row then says how it ended', () => {
+    const streaming = setTurnState(asked(), 'm1', { is: 'streaming', text: 'Thursday is', taskId: 't1' });
+    const broken = breakOff(streaming, 'm1', 'ended early', at(3));
+    expect(broken.turns[0]).toMatchObject({ reply: { text: 'Thursday is' }, state: { is: 'open' } });
+    const stored = row({
+      id: 'e1',
+      seconds: 3,
+      status: 'error',
+      error_detail: 'stream interrupted',
+      request_body: request('Can we ship?', 'm1'),
+      response_body: reply('Thursday is'),
+    });
+    expect(applyRows(broken, [stored]).turns).toMatchObject([
+      { reply: { text: 'Thursday is' }, state: { is: 'failed', fix: 'restart' } },
+    ]);
+    expect(breakOff(asked(), 'm1', 'ended early', at(3)).turns[0]?.reply).toBeNull();
   });
 });
 

@@ -138,17 +138,19 @@ export function Composer({ node, onStop, lastSent }: ComposerProps) {
             </button>
           </>
         ) : null}
-        <Button
-          className="send-btn"
-          look="primary"
-          data-testid="send"
-          aria-label="Send"
-          disabled={!ready}
-          title={lock ?? undefined}
-          onClick={send}
-        >
-          <Icon of={ArrowUp} />
-        </Button>
+        {(!onStop || text !== '') && (
+          <Button
+            className="send-btn"
+            look="primary"
+            data-testid="send"
+            aria-label="Send"
+            disabled={!ready}
+            title={lock ?? undefined}
+            onClick={send}
+          >
+            <Icon of={ArrowUp} />
+          </Button>
+        )}
       </div>
     </div>
   );

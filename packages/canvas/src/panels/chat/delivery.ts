@@ -8,7 +8,7 @@ import { readReply } from './a2a-shapes.ts';
 import { changeConversation, clearFeed, readSlice } from './conversations.ts';
 import { explainFailure } from './failures.ts';
 import { applyFrame } from './stream.ts';
-import { answerTurn, beginTurn, findTurn, setTurnState, type TurnState, toHistory } from './turns.ts';
+import { answerTurn, beginTurn, breakOff, findTurn, setTurnState, type TurnState, toHistory } from './turns.ts';
 
 const CALL_TIMEOUT_MS = 120_000;
 const STREAM_TIMEOUT_MS = 1_800_000;
@@ -68,12 +68,21 @@ async function readStream(response: Response, onFrame: (frame: unknown) => void)
 }
 
 async function takeStream(delivery: Delivery, response: Response): Promise<void> {
-  const { id, key } = delivery;
-  await readStream(response, (frame) =>
-    changeConversation(id, (conversation) => applyFrame(conversation, key, frame, now())),
-  );
-  const state = findTurn(readSlice(id).conversation, key)?.state.is;
-  if (state === 'streaming' || state === 'sending') setState(delivery, { is: 'open', why: ENDED_EARLY });
+  const { id, key, mayRetry } = delivery;
+  try {
+    await readStream(response, (frame) =>
+      changeConversation(id, (conversation) => applyFrame(conversation, key, frame, now())),
+    );
+  } catch (error) {
+    // The connection broke, or a frame could not be read; either way the stream has ended before its last frame.
+    console.debug('A reply stream broke', error);
+  }
+  const state = findTurn(readSlice(id).conversation, key)?.state;
+  if (isLeaving || (state?.is !== 'streaming' && state?.is !== 'sending')) return;
+  // Nothing was said yet, so the agent went before it answered; its restart is waited for like a refusal that says so.
+  const hasSpoken = state.is === 'streaming' && state.text !== '';
+  if (mayRetry && !hasSpoken) return retryLater(delivery, RETRY_SECONDS, 'Restarting');
+  changeConversation(id, (conversation) => breakOff(conversation, key, ENDED_EARLY, now()));
 }
 
 async function takeReply(delivery: Delivery, response: Response): Promise<void> {
@@ -91,11 +100,9 @@ async function takeReply(delivery: Delivery, response: Response): Promise<void> 
 }
 
 /** A restart or a wake-up is waited for once, with the same message id. */
-async function retryLater(delivery: Delivery, failure: ApiError): Promise<void> {
-  const waitMs = (failure.retryAfterSeconds ?? RETRY_SECONDS) * 1000;
-  const why = failure.body.waking ? 'Waking up' : 'Restarting';
-  setState(delivery, { is: 'retrying', at: Date.now() + waitMs, why });
-  await new Promise((resolve) => setTimeout(resolve, waitMs));
+async function retryLater(delivery: Delivery, seconds: number, why: string): Promise<void> {
+  setState(delivery, { is: 'retrying', at: Date.now() + seconds * 1000, why });
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
   const isWanted = findTurn(readSlice(delivery.id).conversation, delivery.key)?.state.is === 'retrying';
   if (isWanted) await deliver({ ...delivery, mayRetry: false });
 }
@@ -104,7 +111,11 @@ async function takeRefusal(delivery: Delivery, error: unknown): Promise<void> {
   if (isLeaving) return;
   const failure = error instanceof ApiError ? error : null;
   if (failure && delivery.mayRetry && (failure.body.restarting || failure.body.waking))
-    return retryLater(delivery, failure);
+    return retryLater(
+      delivery,
+      failure.retryAfterSeconds ?? RETRY_SECONDS,
+      failure.body.waking ? 'Waking up' : 'Restarting',
+    );
   if (failure?.code === 'network') return setState(delivery, { is: 'open', why: NOT_REACHED });
   if (!failure || failure.code === 'timeout') return setState(delivery, { is: 'open', why: NO_ANSWER });
   setState(delivery, explainFailure(failure.message, failure.status));

@@ -6,6 +6,7 @@ import { type AgentReply, answerTurn, type Conversation, findTurn, setTurnState,
 
 const NO_RESPONSE = '(no response generated)';
 const STOPPED = '*Stopped.*';
+const INTERRUPTED = 'stream interrupted';
 
 const joinBlocks = (before: string, next: string) =>
   before === '' || next === '' ? before + next : `${before}\n\n${next}`;
@@ -35,7 +36,11 @@ function finish(conversation: Conversation, turn: Turn, result: Json, streamed: 
 /** @param at this browser's time, the reply's until its row says better. */
 export function applyFrame(conversation: Conversation, key: string, frame: unknown, at: string): Conversation {
   if (!isObject(frame)) return conversation;
-  if (isObject(frame.error)) return setTurnState(conversation, key, explainFailure(String(frame.error.message ?? '')));
+  if (isObject(frame.error)) {
+    const detail = String(frame.error.message ?? '');
+    // The platform's word for an agent that went in mid-stream is no last frame: what it means depends on what was said.
+    return detail === INTERRUPTED ? conversation : setTurnState(conversation, key, explainFailure(detail));
+  }
   const turn = findTurn(conversation, key);
   const { result } = frame;
   if (!isObject(result) || !turn) return conversation;

@@ -1,12 +1,15 @@
 // One turn of a conversation: what the person said and where it stands, the steps on the spine, the reply.
 
-import { memo } from 'react';
+import { memo, useMemo, useState } from 'react';
 import { CopyButton, formatFull, formatOrdinal, formatTime, Receipt, useFastNow } from '../../ui/index.ts';
 import { resendMessage } from './delivery.ts';
 import { FileChip } from './file-chip.tsx';
 import { Markdown } from './markdown.tsx';
 import { DelegationStep, EventStep, FailureStep, Trace } from './steps.tsx';
 import type { AgentReply, DelegationBox, Turn, TurnState } from './turns.ts';
+
+/** A quick answer without tools is not worth a line about how long it took. */
+const LONG_MS = 2_000;
 
 function Countdown({ at, why }: { at: number; why: string }) {
   const seconds = Math.max(0, Math.ceil((at - Math.max(useFastNow(), Date.now())) / 1000));
@@ -73,11 +76,35 @@ function OwnBubble({ workspaceId, turn, user }: { workspaceId: string; turn: Tur
   );
 }
 
+const MOST_LINES = 60;
+const LINE_CHARACTERS = 64;
+
+function countLines(text: string): number {
+  return text.split('\n').reduce((lines, line) => lines + Math.max(1, Math.ceil(line.length / LINE_CHARACTERS)), 0);
+}
+
+/** A long reply shows its beginning; the rest is one press away. */
+function FoldedMarkdown({ text }: { text: string }) {
+  const [isOpen, setOpen] = useState(false);
+  const lines = useMemo(() => countLines(text), [text]);
+  if (lines <= MOST_LINES) return <Markdown text={text} />;
+  return (
+    <>
+      <div className={isOpen ? '' : 'folded-text'}>
+        <Markdown text={text} />
+      </div>
+      <button type="button" className="link" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+        {isOpen ? 'Fold' : `Show all, about ${lines} lines`}
+      </button>
+    </>
+  );
+}
+
 function Reply({ workspaceId, reply }: { workspaceId: string; reply: AgentReply }) {
   return (
     <div className="step read reply" data-testid="bubble" data-role="agent">
       <i className="atom fill" />
-      <Markdown text={reply.text} />
+      <FoldedMarkdown text={reply.text} />
       {reply.files.length > 0 && (
         <div className="row files">
           {reply.files.map((file) => (
@@ -104,7 +131,8 @@ export interface TurnViewProps {
 export const TurnView = memo(function TurnView({ workspaceId, turn, delegations }: TurnViewProps) {
   const { user, reply, state, origin } = turn;
   const streaming = state.is === 'streaming' ? state : null;
-  const hasTrace = reply !== null && (reply.trace.length > 0 || reply.durationMs !== null);
+  const isWork = reply !== null && (reply.trace.length > 0 || delegations.length > 0);
+  const hasTrace = isWork || (reply?.durationMs ?? 0) >= LONG_MS;
   const hasSpine = reply || streaming || state.is === 'failed' || delegations.length > 0 || origin;
   return (
     <>
@@ -112,7 +140,9 @@ export const TurnView = memo(function TurnView({ workspaceId, turn, delegations 
       {hasSpine && (
         <div className="turn">
           {user && origin !== null && <EventStep origin={origin} text={user.text} at={user.at} />}
-          {hasTrace && <Trace steps={reply.trace} durationMs={reply.durationMs} handoffs={delegations.length} />}
+          {hasTrace && reply && (
+            <Trace steps={reply.trace} durationMs={reply.durationMs} handoffs={delegations.length} />
+          )}
           {delegations.map((box) => (
             <DelegationStep key={box.id} box={box} />
           ))}

@@ -161,6 +161,16 @@ function addTurn(turns: readonly Turn[], turn: Turn): readonly Turn[] {
   return [...others, turn].sort((a, b) => a.startedAt.localeCompare(b.startedAt));
 }
 
+/** A stream that broke: what was said so far stays, and the message is open. */
+export function breakOff(conversation: Conversation, key: string, why: string, at: string): Conversation {
+  return changeTurn(conversation, key, (turn) => {
+    if (turn.state.is === 'answered') return turn;
+    const text = turn.state.is === 'streaming' ? turn.state.text : '';
+    const said = text === '' ? turn.reply : { text, files: [], at, durationMs: null, trace: [] };
+    return { ...turn, reply: said, state: { is: 'open', why } };
+  });
+}
+
 /** A stored turn over what is known of it: the words as typed stay, the row adds its times and what came of it. */
 export function upsertTurn(turns: readonly Turn[], turn: Turn): readonly Turn[] {
   const index = turns.findIndex(

@@ -20,6 +20,8 @@ const frames: EventFrame[] = [];
 
 beforeAll(async () => {
   test = await startPlatform();
+  // Loops run when a test says so.
+  await test.platform.supervisor.stop();
   test.platform.events.subscribe((frame) => frames.push(frame));
   seat = await createSeat(test);
 });
@@ -302,4 +304,35 @@ it('retention takes rows by age, and unread inbox rows only after thirty days', 
   await retention?.run(new AbortController().signal);
   expect((await list(own)).map(({ id }) => id)).toEqual([week?.id]);
   expect((await failureOf(list(own, { since_id: old?.id as string }))).status).toBe(410);
+});
+
+it('20.80 a seat that looks busy without any activity for ten minutes is reset and counted; one that is active is not', async () => {
+  const fresh = await startPlatform();
+  const metric = async (of: TestPlatform) =>
+    /^molecule_phantom_busy_resets_total (\d+)$/m.exec(
+      await (await fetch(`${of.url}/metrics`, { headers: { authorization: `Bearer ${of.adminToken}` } })).text(),
+    )?.[1];
+  expect(await metric(fresh)).toBe('0');
+  await fresh.stop();
+
+  const idle = await createSeat(test);
+  const active = await createSeat(test);
+  for (const { id, token } of [idle, active]) {
+    const body = { workspace_id: id, active_tasks: 1, current_task: 'something', uptime_seconds: 1 };
+    await test.client(token).heartbeat({ body: body as never });
+  }
+  await report(active, { summary: 'still at it' });
+  await sql`update workspaces set status_changed_at = now() - interval '11 minutes' where id in (${idle.id}, ${active.id})`.execute(
+    test.db.kysely,
+  );
+  const loop = test.platform.activity.loops.find(({ name }) => name === 'phantom-busy');
+  await loop?.run(new AbortController().signal);
+  const tasksOf = async ({ id }: Seat) => (await test.admin.getWorkspace({ params: { id } })).active_tasks;
+  expect([await tasksOf(idle), await tasksOf(active)]).toEqual([0, 1]);
+  expect(Number(await metric(test))).toBeGreaterThanOrEqual(1);
+  await waitFor('the reset is told', () =>
+    frames.find(
+      (frame) => frame.event === 'TASK_UPDATED' && frame.workspace_id === idle.id && frame.payload.active_tasks === 0,
+    ),
+  );
 });

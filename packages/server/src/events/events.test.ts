@@ -21,6 +21,10 @@ afterAll(async () => {
   await test?.stop();
 });
 
+/** Looks until it is so; patient, for a machine that does other things as well. */
+const until = (look: () => unknown, options: { interval?: number; timeout?: number } = {}) =>
+  vi.waitFor(look, { timeout: 10_000, ...options });
+
 interface Watcher {
   socket: WebSocket;
   frames: EventFrame[];
@@ -62,7 +66,7 @@ async function createSeat(name: string, parentId: string | null = null): Promise
   const { id } = await test.admin.createWorkspace({ body: { name, runtime: 'echo', parent_id: parentId } });
   const { auth_token: token } = await test.admin.createToken({ params: { id } });
   // Without a backend the seat fails at once; what was told of that must not mix with what the test records.
-  await vi.waitFor(async () => expect((await test.admin.getWorkspace({ params: { id } })).status).toBe('failed'));
+  await until(async () => expect((await test.admin.getWorkspace({ params: { id } })).status).toBe('failed'));
   await test.platform.events.catchUp();
   return { id, token };
 }
@@ -92,7 +96,7 @@ describe('the socket', () => {
 
     const mine = await watch(bearer(report.token));
     for (const seat of [nested, lead, sibling, report]) await record(seat.id);
-    await vi.waitFor(() => expect(about(mine, report.id)).toHaveLength(1));
+    await until(() => expect(about(mine, report.id)).toHaveLength(1));
     expect(mine.frames.map((frame) => frame.workspace_id)).toEqual([lead.id, sibling.id, report.id]);
 
     const reader = await watch(admin());
@@ -102,14 +106,14 @@ describe('the socket', () => {
     const total = 600;
     for (let sent = 0; sent < total; sent += 10) {
       for (let index = sent; index < sent + 10; index += 1) say(lead.id, `${index} ${text}`);
-      await vi.waitFor(() => expect(reader.frames.length).toBe(sent + 10), { interval: 1 });
+      await until(() => expect(reader.frames.length).toBe(sent + 10), { interval: 1 });
     }
     const numbers = reader.frames.map((frame) =>
       Number((frame.payload as { message: string }).message.split(' ', 1)[0]),
     );
     expect(numbers).toEqual([...Array(total).keys()]);
     stuck.socket.resume();
-    await vi.waitFor(() => expect(stuck.names().at(-1)).toBe('RESYNC_REQUIRED'));
+    await until(() => expect(stuck.names().at(-1)).toBe('RESYNC_REQUIRED'));
     expect(stuck.frames.length).toBeLessThan(total);
   });
 
@@ -128,8 +132,8 @@ describe('the socket', () => {
     const canvas = await watch({ cookie, origin: test.url });
     const agent = await watch(bearer(child.token));
     for (const seat of [hidden, first, child]) await record(seat.id);
-    await vi.waitFor(() => expect(agent.frames).toHaveLength(2));
-    await vi.waitFor(() => expect(canvas.frames).toHaveLength(3));
+    await until(() => expect(agent.frames).toHaveLength(2));
+    await until(() => expect(canvas.frames).toHaveLength(3));
     expect(canvas.frames.map((frame) => frame.workspace_id)).toEqual([hidden.id, first.id, child.id]);
     expect(agent.frames.map((frame) => frame.workspace_id)).toEqual([first.id, child.id]);
     await expect(watch({ cookie, origin: 'https://evil.example' })).rejects.toThrow('refused with 403');
@@ -141,7 +145,7 @@ describe('the socket', () => {
     const view = await watch({ ...admin(), 'x-workspace-id': named.id.toUpperCase() });
     await record(elsewhere.id);
     await record(named.id);
-    await vi.waitFor(() => expect(view.frames).toHaveLength(1));
+    await until(() => expect(view.frames).toHaveLength(1));
     expect(view.frames[0]?.workspace_id).toBe(named.id);
   });
 
@@ -151,7 +155,7 @@ describe('the socket', () => {
     for (let index = 0; index < 5; index += 1) await record(seat.id, `missed ${index}`);
     const back = await watch(admin(), { since });
     await record(seat.id, 'live');
-    await vi.waitFor(() => expect(back.frames).toHaveLength(6));
+    await until(() => expect(back.frames).toHaveLength(6));
     expect(back.frames.map((frame) => (frame.payload as { name: string }).name)).toEqual([
       'missed 0',
       'missed 1',
@@ -168,15 +172,15 @@ describe('the socket', () => {
       test.db.kysely,
     );
     const late = await watch(admin(), { since });
-    await vi.waitFor(() => expect(late.names()).toEqual(['RESYNC_REQUIRED']));
+    await until(() => expect(late.names()).toEqual(['RESYNC_REQUIRED']));
     await record(seat.id, 'after');
-    await vi.waitFor(() => expect(late.names()).toEqual(['RESYNC_REQUIRED', 'WORKSPACE_PAUSED']));
+    await until(() => expect(late.names()).toEqual(['RESYNC_REQUIRED', 'WORKSPACE_PAUSED']));
 
     // Pruned rows, and a number of another database: what is missing cannot be known.
     await sql`delete from structure_events where seq < ${since}`.execute(test.db.kysely);
     for (const unknown of [1, (await lastSeq()) + 1_000]) {
       const lost = await watch(admin(), { since: unknown });
-      await vi.waitFor(() => expect(lost.names()).toEqual(['RESYNC_REQUIRED']));
+      await until(() => expect(lost.names()).toEqual(['RESYNC_REQUIRED']));
     }
   });
 
@@ -188,8 +192,7 @@ describe('the socket', () => {
     await Promise.all(writers);
     const stored = (await test.admin.listEvents({ query: { since_seq: since, limit: 1000 } })).map(({ seq }) => seq);
     expect(stored).toHaveLength(60);
-    for (const view of views)
-      await vi.waitFor(() => expect(view.frames.map((frame) => frame.seq)).toEqual(stored), { timeout: 5_000 });
+    for (const view of views) await until(() => expect(view.frames.map((frame) => frame.seq)).toEqual(stored));
   });
 
   it('is pinged every 30 s, dropped after 60 s of silence, and closed once its credential is revoked', async () => {
@@ -204,14 +207,14 @@ describe('the socket', () => {
     });
     clock.advance(30_000);
     await tick();
-    await vi.waitFor(() => expect(pings).toBe(1));
+    await until(() => expect(pings).toBe(1));
     await tick();
     clock.advance(29_000);
     await tick();
     expect(pings).toBe(1);
     clock.advance(1_500);
     expect(await tick()).toMatchObject({ sockets_dropped: 1 });
-    await vi.waitFor(() => expect(pings).toBe(2));
+    await until(() => expect(pings).toBe(2));
 
     const seat = await createSeat('revoked');
     const agent = await watch(bearer(seat.token));
@@ -231,9 +234,9 @@ describe('the socket', () => {
         /^molecule_websocket_connections_active (\d+)$/m.exec(await (await fetch(`${test.url}/metrics`)).text())?.[1] ??
           Number.NaN,
       );
-    await vi.waitFor(async () => expect(await gauge()).toBe(1));
+    await until(async () => expect(await gauge()).toBe(1));
     view.socket.close();
-    await vi.waitFor(async () => expect(await gauge()).toBe(0));
+    await until(async () => expect(await gauge()).toBe(0));
     expect((await fetch(`${test.url}/ws`, { headers: admin() })).status).toBe(426);
   });
 
@@ -306,12 +309,12 @@ describe('server-sent events', () => {
       'x-accel-buffering': 'no',
       'x-content-type-options': 'nosniff',
     });
-    await vi.waitFor(() => expect(read.text).toBe(': ping\n\n'));
+    await until(() => expect(read.text).toBe(': ping\n\n'));
     const before = Date.now();
     await record(other.id);
     await record(seat.id);
     say(seat.id, 'hello');
-    await vi.waitFor(() => expect(dataOf(read.text)).toHaveLength(2));
+    await until(() => expect(dataOf(read.text)).toHaveLength(2));
     const [, spoken] = dataOf(read.text);
     expect(
       dataOf(read.text)
@@ -329,18 +332,18 @@ describe('server-sent events', () => {
     await record(seat.id, 'two');
     await record(seat.id, 'three');
     const read = await stream(seat.id, { 'last-event-id': String(after), ...bearer(seat.token) });
-    await vi.waitFor(() => expect(dataOf(read.text).map(({ data }) => data.name)).toEqual(['two', 'three']));
+    await until(() => expect(dataOf(read.text).map(({ data }) => data.name)).toEqual(['two', 'three']));
     expect(read.text).toContain(`id: ${await lastSeq()}\n`);
     const loop = test.platform.events.loops.find(({ name }) => name === 'event-connections');
     await loop?.run(new AbortController().signal);
-    await vi.waitFor(() => expect(read.text.match(/^: ping$/gm)).toHaveLength(2));
+    await until(() => expect(read.text.match(/^: ping$/gm)).toHaveLength(2));
     const [token] = (await test.admin.listTokens({ params: { id: seat.id } })).tokens;
     await test.admin.revokeToken({ params: { id: seat.id, tokenId: token?.id ?? '' } });
     expect(await loop?.run(new AbortController().signal)).toMatchObject({ streams: expect.any(Number) });
     const length = read.text.length;
     await record(seat.id, 'unseen');
     const witness = await stream(seat.id, { 'last-event-id': String(after) });
-    await vi.waitFor(() => expect(dataOf(witness.text)).toHaveLength(3));
+    await until(() => expect(dataOf(witness.text)).toHaveLength(3));
     expect(read.text.length).toBe(length);
   });
 });
@@ -382,7 +385,7 @@ describe('the log', () => {
       ),
     );
     const stored = (await test.admin.listEvents({ query: { since_seq: since } })).map(({ seq }) => seq);
-    await vi.waitFor(() => expect(seen).toEqual(stored));
+    await until(() => expect(seen).toEqual(stored));
     expect(stored).toHaveLength(12);
     end();
   });
@@ -407,7 +410,7 @@ describe('the log', () => {
       }),
     ).rejects.toThrow('the change fails');
     await record(seat.id, 'done');
-    await vi.waitFor(() => expect(seen).toEqual(['done']));
+    await until(() => expect(seen).toEqual(['done']));
     end();
     endBroken();
   });
@@ -435,7 +438,7 @@ describe('two replicas', () => {
     const there = await watch(admin(), { on: second });
     for (let index = 0; index < 20; index += 1) await record(seat.id, String(index));
     for (const view of [here, there])
-      await vi.waitFor(() =>
+      await until(() =>
         expect(view.frames.map((frame) => (frame.payload as { name: string }).name)).toEqual(
           Array.from({ length: 20 }, (_, index) => String(index)),
         ),
@@ -451,7 +454,7 @@ describe('two replicas', () => {
     for (const { platform } of [test, second])
       await platform.events.loops.find(({ name }) => name === 'event-subscriber')?.run(new AbortController().signal);
     for (const view of [here, there])
-      await vi.waitFor(() => expect(about(view, seat.id)).toMatchObject([{ payload: { name: 'unannounced' } }]));
+      await until(() => expect(about(view, seat.id)).toMatchObject([{ payload: { name: 'unannounced' } }]));
   });
 
   describe.runIf(chosenStore() === 'postgres')('on a server', () => {
@@ -461,7 +464,7 @@ describe('two replicas', () => {
       const there = await watch(admin(), { on: second });
       say(seat.id, 'short');
       say(seat.id, 'x'.repeat(20_000));
-      await vi.waitFor(() => expect(there.frames).toHaveLength(2));
+      await until(() => expect(there.frames).toHaveLength(2));
       expect(here.frames).toHaveLength(2);
       expect(there.frames[0]?.payload).toEqual({ message: 'short', workspace_id: seat.id, name: 'x' });
       expect(there.frames[1]?.payload).toEqual({ workspace_id: seat.id, name: 'x', truncated: true });
@@ -477,7 +480,7 @@ describe('two replicas', () => {
       await client.reportActivity({ params: { id: seat.id }, body: { activity_type: 'agent_log', response_body } });
       await client.notify({ params: { id: seat.id }, body: { message: 'm'.repeat(20_000) } });
       say(seat.id, 'after');
-      for (const view of [here, there]) await vi.waitFor(() => expect(about(view, seat.id)).toHaveLength(4));
+      for (const view of [here, there]) await until(() => expect(about(view, seat.id)).toHaveLength(4));
       expect(about(there, seat.id).map(({ payload }) => payload)).toEqual(
         about(here, seat.id).map(({ payload }) => payload),
       );
@@ -491,7 +494,7 @@ describe('two replicas', () => {
         values ('WORKSPACE_PAUSED', ${seat.id}, '{"name":"unannounced"}')`.execute(test.db.kysely);
       for (const { platform } of [test, second])
         await platform.events.loops.find(({ name }) => name === 'event-subscriber')?.run(new AbortController().signal);
-      for (const view of [here, there]) await vi.waitFor(() => expect(view.names().at(-1)).toBe('WORKSPACE_PAUSED'));
+      for (const view of [here, there]) await until(() => expect(view.names().at(-1)).toBe('WORKSPACE_PAUSED'));
     });
   });
 });

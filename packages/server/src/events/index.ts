@@ -77,12 +77,12 @@ export function createEvents({
   return {
     ...events,
     loops,
-    async stop() {
-      sockets?.close();
-      streams.close();
-      await events.stop();
-    },
     mount(app, authorize, access) {
+      // A stream never ends by itself, and the server does not close before the last one has.
+      app.addHook('preClose', async () => {
+        sockets?.close();
+        streams.close();
+      });
       sockets = createSockets({ db, events, metrics, log, clock, canCommunicate: access.canCommunicate });
       const { openEventSocket, ...rest } = eventRoutes;
       mount(

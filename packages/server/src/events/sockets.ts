@@ -113,21 +113,25 @@ export function createSockets({ db, events, metrics, log, clock, canCommunicate 
     for (const client of clients) offer(client, frame, text);
   });
 
-  /** What a client missed, and up to which number that settles it. */
-  async function readMissed(sinceSeq: number): Promise<{ frames: EventFrame[]; upTo: number }> {
+  /** What a client missed, null when that is too much or unknown, and up to which number that settles it. */
+  async function readMissed(sinceSeq: number): Promise<{ frames: EventFrame[] | null; upTo: number }> {
     const { first, last } = await store.readBounds(db.kysely);
     // Ahead of the log: it belongs to another database. Behind its first row: the rows between were pruned.
-    if (sinceSeq > last || (sinceSeq > 0 && first > sinceSeq + 1)) return { frames: [resyncFrame()], upTo: last };
+    if (sinceSeq > last || (sinceSeq > 0 && first > sinceSeq + 1)) return { frames: null, upTo: last };
     const missed = await store.listAfter(db.kysely, sinceSeq, MOST_REPLAYED + 1);
-    if (missed.length > MOST_REPLAYED) return { frames: [resyncFrame()], upTo: last };
+    if (missed.length > MOST_REPLAYED) return { frames: null, upTo: last };
     return { frames: missed.map(toFrame), upTo: missed.at(-1)?.seq ?? sinceSeq };
   }
 
   /** Live frames wait in the queue meanwhile; those that the replay has settled already are no news. */
   async function replay(client: Client, sinceSeq: number): Promise<void> {
     const { frames, upTo } = await readMissed(sinceSeq);
-    for (const frame of frames) if (await isVisible(client, frame)) await send(client, frame);
     client.replayedTo = upTo;
+    if (frames === null) {
+      // Who reads everything anew has missed nothing of what came until now.
+      client.queue = [];
+      client.lagging = true;
+    } else for (const frame of frames) if (await isVisible(client, frame)) await send(client, frame);
     await drain(client);
   }
 

@@ -32,6 +32,7 @@ export interface EventStreams {
 
 export function createEventStreams(db: Database, events: EventLog): EventStreams {
   const open = new Map<ServerResponse, () => Promise<boolean>>();
+  let closed = false;
 
   /** A reader that falls behind loses frames and is told so when it reads again; it never holds up another. */
   function createWriter(raw: ServerResponse) {
@@ -105,6 +106,7 @@ export function createEventStreams(db: Database, events: EventLog): EventStreams
       const late = waiting.filter(isNews);
       waiting = null;
       for (const frame of late) write(frame);
+      if (closed) raw.end();
     },
     async keepAlive() {
       for (const [raw, isStillAllowed] of [...open]) {
@@ -114,6 +116,7 @@ export function createEventStreams(db: Database, events: EventLog): EventStreams
       return open.size;
     },
     close() {
+      closed = true;
       for (const raw of open.keys()) raw.end();
     },
   };

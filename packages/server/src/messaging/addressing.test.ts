@@ -216,3 +216,42 @@ it('20.24 an external agent that refuses the connection is 502, logged, and stay
     await waitForActivity(test, agent.id, (row) => JSON.stringify(row.request_body).includes(messageIdOf(request))),
   ).toMatchObject({ status: 'error', error_detail: 'failed to reach workspace agent' });
 });
+
+it('20.19 in development an agent may live on a private network of this machine, but nowhere addresses are not for agents', async () => {
+  const dev = await startPlatform({ db: test.db, dataDir: test.dataDir, env: { MOLECULE_ENV: 'development' } });
+  try {
+    const register = async (url: string) => {
+      const seat = await createSeat(dev);
+      const body = { id: seat.id, agent_card: { name: 'x' }, delivery_mode: 'push' as const, url };
+      return await dev.client(seat.token).register({ body });
+    };
+    for (const host of ['172.18.0.5', '10.1.2.3', '192.168.1.20', '[fd00::5]'])
+      expect(await register(`http://${host}:8000`)).toMatchObject({ status: 'registered' });
+    for (const host of ['169.254.169.254', '192.0.2.1', '100.64.0.1'])
+      expect(await failureOf(register(`http://${host}:8000`))).toMatchObject({ status: 400, code: 'unsafe_url' });
+  } finally {
+    await dev.stop();
+  }
+});
+
+it('20.92 an agent that was asleep comes back by a beat alone and finds what was sent meanwhile, in order', async () => {
+  const seat = await createSeat(test, { delivery_mode: 'poll' });
+  const beat = () =>
+    test.client(seat.token).heartbeat({ body: { workspace_id: seat.id, active_tasks: 0, uptime_seconds: 1 } as never });
+  const statusOf = async () => (await test.admin.getWorkspace({ params: { id: seat.id } })).status;
+  await beat();
+  const first = String((await sendA2a(test, seat.id, textRequest('before'))).body?.activity_id);
+  await test.platform.workspaces.transition('await_agent', seat.id, { details: { reason: 'no heartbeat' } });
+  expect(await statusOf()).toBe('awaiting_agent');
+  const words = ['one', 'two', 'three'];
+  for (const word of words) expect((await sendA2a(test, seat.id, textRequest(word))).status).toBe(200);
+  await beat();
+  expect(await statusOf()).toBe('online');
+  const missed = await test.client(seat.token).listActivity({ params: { id: seat.id }, query: { since_id: first } });
+  const texts = missed.map(
+    ({ request_body: body }) =>
+      (body as ReturnType<typeof textRequest> & { params: { message: { parts: { text: string }[] } } }).params.message
+        .parts[0]?.text,
+  );
+  expect(texts).toEqual(words);
+});

@@ -29,6 +29,8 @@ const frames: EventFrame[] = [];
 
 beforeAll(async () => {
   test = await startPlatform({ clock });
+  // Loops run when a test says so.
+  await test.platform.supervisor.stop();
   test.platform.events.subscribe((frame) => frames.push(frame));
 });
 afterEach(async () => {
@@ -464,6 +466,15 @@ it('a turn that ends while its refusal is on the way is not waited for', async (
   agent.respond(replyWith('ok'));
   hold.release();
   await untilStatus(agent, await sent, 'completed');
+});
+
+it('a target that refuses everything after all is asked once for each message, not again and again', async () => {
+  const agent = await startAgent(replyBusy, { workspace: { max_concurrent_tasks: 8 } });
+  for (let count = 0; count < 8; count += 1) await enqueue(agent);
+  await beat(agent);
+  expect(agent.calls).toHaveLength(16);
+  await beat(agent);
+  expect(agent.calls).toHaveLength(24);
 });
 
 it('messages go by priority and then by age, as many at a time as the target takes', async () => {

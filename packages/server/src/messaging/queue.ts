@@ -34,9 +34,13 @@ export function createQueue({ db, events, log, run, outcomes }: QueueDeps) {
   let asking: Promise<void> | null = null;
   let closed = false;
 
-  async function claim(workspaceId: string, occasion: store.Occasion): Promise<QueueRow | null> {
+  async function claim(
+    workspaceId: string,
+    occasion: store.Occasion,
+    except: readonly string[],
+  ): Promise<QueueRow | null> {
     return await db.tx(async (trx) => {
-      const id = await store.lockClaimable(trx, workspaceId, occasion);
+      const id = await store.lockClaimable(trx, workspaceId, occasion, except);
       return id === null
         ? null
         : await applyTransition(trx, events.append, queueLifecycle, 'claim', id, { patch: store.freshLease() });
@@ -79,16 +83,23 @@ export function createQueue({ db, events, log, run, outcomes }: QueueDeps) {
     open.add(delivery);
   }
 
-  /** Claims as much as the target has room for, one claim after the other; the deliveries go on by themselves. */
+  /**
+   * Claims as much as the target has room for, one claim after the other; the deliveries go on by themselves. One that comes back
+   * at once, from a target that is busy after all, is not tried again before the next word of room.
+   */
   async function claimAll(workspaceId: string, first: store.Occasion): Promise<void> {
     if (claiming.has(workspaceId)) return void claimAgain.set(workspaceId, first);
     claiming.add(workspaceId);
     try {
-      for (let occasion: store.Occasion | undefined = first; occasion; ) {
+      for (let occasion: store.Occasion | undefined = first; occasion; occasion = claimAgain.get(workspaceId)) {
         claimAgain.delete(workspaceId);
-        const item: QueueRow | null = closed ? null : await claim(workspaceId, occasion);
-        if (item) beginDelivery(item);
-        else occasion = claimAgain.get(workspaceId);
+        const tried: string[] = [];
+        for (;;) {
+          const item = closed ? null : await claim(workspaceId, occasion, tried);
+          if (!item) break;
+          tried.push(item.id);
+          beginDelivery(item);
+        }
       }
     } finally {
       claiming.delete(workspaceId);

@@ -132,6 +132,7 @@ export async function lockClaimable(
   trx: Transaction<Tables>,
   workspaceId: string,
   occasion: Occasion,
+  except: readonly string[],
 ): Promise<string | null> {
   const result = await sql<{ id: string }>`
     select q.id from a2a_queue q
@@ -140,7 +141,7 @@ export async function lockClaimable(
       select count(*) as open, count(*) filter (where d.injected_at is null) as unseen
       from a2a_queue d where d.workspace_id = q.workspace_id and d.status = 'dispatched' and d.lease_until > now()
     ) handed
-    where q.workspace_id = ${workspaceId} and q.status = 'queued' and ${deliverable(occasion)}
+    where q.workspace_id = ${workspaceId} and q.status = 'queued' and ${deliverable(occasion)} and q.id <> all(${except}::uuid[])
       and w.active_tasks + handed.unseen < w.max_concurrent_tasks and handed.open < w.max_concurrent_tasks
     order by q.priority desc, q.enqueued_at for update of q skip locked limit 1
   `.execute(trx);

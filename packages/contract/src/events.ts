@@ -97,6 +97,7 @@ export const BROADCAST_EVENTS = {
     origin: optionalText,
     duration_ms: count.nullish(),
     error_detail: optionalText,
+    accepted_at: text.optional(),
   }),
   RECEIPT_UPDATED: z.looseObject({
     message_id: optionalText,

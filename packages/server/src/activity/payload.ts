@@ -26,6 +26,7 @@ export function toLoggedPayload(row: NewActivity, stored: InsertedActivity) {
     duration_ms: row.durationMs ?? null,
     error_detail: row.errorDetail ?? null,
     ...(row.messageId ? { message_id: row.messageId } : {}),
+    ...(row.inbox ? { accepted_at: stored.created_at.toISOString() } : {}),
     ...(row.metadata ? { metadata: row.metadata } : {}),
     ...(row.toolTrace ? { tool_trace: row.toolTrace } : {}),
     ...withBody('request_body', row.requestBody),

@@ -55,7 +55,11 @@ export function createSettlement({ workspaces, liveness, callLog, log, enqueue, 
       .catch((cause: Error) => ({ running: true, error: cause }));
     if (error) log.warn({ err: error, workspace_id: target.id }, 'the backend could not say whether an agent runs');
     if (running || error) return false;
-    await workspaces.transition('go_offline', target.id, { patch: { current_task: '', active_tasks: 0 } });
+    const reason = 'a call found its process gone';
+    await workspaces.transition('go_offline', target.id, {
+      patch: { last_sample_error: reason, current_task: '', active_tasks: 0 },
+      details: { reason },
+    });
     workspaces.forget(target.id);
     liveness.restart(target.id, 'a call found it dead');
     return true;

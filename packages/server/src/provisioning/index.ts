@@ -43,7 +43,7 @@ export interface Provisioning {
   restart(id: string, reason: string): void;
   /** A restart as a person wishes it. @returns where its files come from. @throws invalid_template */
   restartWith(id: string, request: RestartRequest): Promise<{ configDir: string }>;
-  /** Found dead: started again, unless a crash already waits for its turn. */
+  /** Found dead or asleep: started again, unless a start is under way already or a crash waits for its turn. */
   revive(id: string, reason: string): void;
   isRunning(id: string): Promise<Running>;
   readLog(id: string, lines: number): Promise<{ lines: string[]; truncated: boolean } | null>;
@@ -172,7 +172,7 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
       return { configDir };
     },
     revive(id, reason) {
-      if (exits.isWaiting(id)) return;
+      if (exits.isWaiting(id) || dispatcher.isBusy(id)) return;
       log.info({ workspace_id: id, reason }, 'an agent is started again');
       dispatcher.restart(id);
     },

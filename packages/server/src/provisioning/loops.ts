@@ -11,6 +11,8 @@ import type { Dispatcher } from './dispatcher.ts';
 import * as store from './store.ts';
 
 const BATCH = 50;
+/** What people read until it is up again. */
+const GONE = 'its process is gone';
 /** Nothing of theirs may run here. */
 const NOT_HERE = new Set(['paused', 'hibernated', 'external']);
 
@@ -54,7 +56,10 @@ export function createProvisioningLoops(deps: LoopDeps): Loop[] {
       const { running, error } = await backend.isRunning(id);
       if (error || running) continue;
       if (status === 'online' || status === 'degraded')
-        await workspaces.transition('go_offline', id, { patch: { current_task: '', active_tasks: 0 } });
+        await workspaces.transition('go_offline', id, {
+          patch: { last_sample_error: GONE, current_task: '', active_tasks: 0 },
+          details: { reason: GONE },
+        });
       dispatcher.restart(id);
       restarted += 1;
     }

@@ -73,6 +73,7 @@ async function start(config: Config, log: Logger, cleanups: Cleanup[]): Promise<
 
 async function describe({ platform, url }: Running, config: Config) {
   return {
+    ok: true,
     url,
     sign_in_url: config.devHatch ? null : (await platform.auth.createSignInLink(url)).url,
     ready_ms: Math.round(performance.now()),
@@ -113,6 +114,10 @@ export async function runPlatform({ env, json = false }: RunOptions = {}): Promi
   let stoppedAt: number | null = null;
 
   async function stop(exitCode: number): Promise<never> {
+    setTimeout(() => {
+      log?.error(`the platform did not stop within ${SHUTDOWN_LIMIT_MS / 1000} seconds`);
+      process.exit(1);
+    }, SHUTDOWN_LIMIT_MS).unref();
     try {
       for (let cleanup = cleanups.shift(); cleanup; cleanup = cleanups.shift()) await cleanup();
       process.exit(exitCode);
@@ -129,10 +134,6 @@ export async function runPlatform({ env, json = false }: RunOptions = {}): Promi
     }
     stoppedAt = performance.now();
     log?.info({ signal }, 'stopping');
-    setTimeout(() => {
-      log?.error(`the platform did not stop within ${SHUTDOWN_LIMIT_MS / 1000} seconds`);
-      process.exit(1);
-    }, SHUTDOWN_LIMIT_MS).unref();
     void stop(0);
   }
 
@@ -149,8 +150,9 @@ export async function runPlatform({ env, json = false }: RunOptions = {}): Promi
     // What a signal interrupted fails in its own way; that is no refusal.
     if (stoppedAt !== null) return;
     log?.debug({ err: error }, 'the start failed');
-    const { cause, remedy } = explainRefusal(error, config);
-    if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: cause, hint: remedy })}\n`);
+    const { code, cause, remedy } = explainRefusal(error, config);
+    if (json)
+      process.stdout.write(`${JSON.stringify({ ok: false, code, error: cause, hint: remedy, exit_code: 1 })}\n`);
     else process.stderr.write(`molecule: ${cause}\n          ${remedy}\n`);
     await stop(1);
   }

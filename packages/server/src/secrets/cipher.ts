@@ -1,7 +1,7 @@
 // Encryption of secrets at rest: AES-256-GCM, a 12-byte nonce before ciphertext and tag, a version per row (chapter 30 §6.8).
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, ConfigError, parseSecretsKey } from '../config.ts';
 import type { Logger } from '../platform/log.ts';
@@ -43,9 +43,12 @@ export function resolveKey(config: Config, log: Logger): Buffer {
   }
   const key = randomBytes(KEY_BYTES);
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const file = openSync(path, 'wx', 0o600);
+  // Whole or not at all: half a key would refuse every later start.
+  const partial = `${path}.new`;
+  const file = openSync(partial, 'w', 0o600);
   writeSync(file, key.toString('base64'));
   syncAndClose(file);
+  renameSync(partial, path);
   // The name too: a secret must never be on the disk before the key that reads it.
   syncAndClose(openSync(config.dataDir, 'r'));
   log.info({ path }, 'generated a key for secrets');

@@ -38,7 +38,7 @@ function describeServer(url: string): { server: string; database: string } {
 
 function explainRefusal(error: unknown, url: string): DatabaseStartError {
   const { server, database } = describeServer(url);
-  const code = (error as { code?: string }).code ?? '';
+  const { code = '', message } = error as Error & { code?: string };
   if (code.startsWith('28'))
     return new DatabaseStartError(
       'unreachable',
@@ -53,14 +53,18 @@ function explainRefusal(error: unknown, url: string): DatabaseStartError {
     );
   return new DatabaseStartError(
     'unreachable',
-    `PostgreSQL at ${server} does not answer (${code || 'no reply in time'})`,
+    `PostgreSQL at ${server} cannot be used (${code || (message.includes('timeout') ? 'no reply in time' : message)})`,
     `start it, ${MEND_OR_UNSET}`,
   );
 }
 
 /** One connection, before anything else, so that a wrong address is told apart from a slow pool. */
 async function probe(settings: pg.ClientConfig, url: string): Promise<void> {
-  const client = new pg.Client({ ...settings, connectionTimeoutMillis: FIRST_CONNECT_TIMEOUT_MS });
+  const client = new pg.Client({
+    ...settings,
+    connectionTimeoutMillis: FIRST_CONNECT_TIMEOUT_MS,
+    query_timeout: FIRST_CONNECT_TIMEOUT_MS,
+  });
   client.on('error', () => {});
   try {
     await client.connect();

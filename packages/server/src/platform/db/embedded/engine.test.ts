@@ -52,7 +52,7 @@ const failureOf = (promise: Promise<unknown>) =>
 const listNotes = async (db: Database) =>
   (await db.pool.query<{ id: number }>('select id from notes order by id')).rows.map((row) => row.id);
 
-describe.skipIf(chosenStore() === 'postgres')('the watchdog', () => {
+describe.skipIf(chosenStore() === 'postgres')('the watchdog', { timeout: 60_000 }, () => {
   it('gives up a silent engine: what is in flight fails as retryable, what was acknowledged is there', async () => {
     const { db, log } = await openWatched();
     const heard: string[] = [];
@@ -91,7 +91,7 @@ describe.skipIf(chosenStore() === 'postgres')('the watchdog', () => {
   });
 });
 
-describe.skipIf(chosenStore() === 'postgres')('a disk that fails a sync', () => {
+describe.skipIf(chosenStore() === 'postgres')('a disk that fails a sync', { timeout: 60_000 }, () => {
   it('makes the write fail, never acknowledged, and the engine start again from what the disk holds', async () => {
     const request = join(tmpdir(), `fail-sync-${process.pid}`);
     process.env.FAIL_NEXT_SYNC = request;

@@ -11,7 +11,7 @@ import { type Database, openDatabase } from '../index.ts';
 import { type PowerLoss, rebuildAfter } from './testing/disk-model.ts';
 import { seededRandom } from './testing/random.ts';
 
-const ROUNDS = 8;
+const ROUNDS = 6;
 const CALLERS = 8;
 const BATCHES = 60;
 

@@ -22,7 +22,7 @@ afterEach(async () => {
   db = null;
 });
 
-describe.skipIf(chosenStore() === 'postgres')('a disk that runs full', () => {
+describe.skipIf(chosenStore() === 'postgres')('a disk that runs full', { timeout: 60_000 }, () => {
   it('has writes refused as store_full below the floor, and taken again above it', async (context) => {
     disk = mountSmallDisk(250);
     if (!disk) return context.skip('only root may mount a small disk');

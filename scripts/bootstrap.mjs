@@ -129,7 +129,7 @@ installPackages();
 switch (task) {
   case 'start':
     buildCanvas();
-    handOver([SHOW_WARNINGS_OFF, '--max-semi-space-size=64', join(ROOT, 'packages/cli/src/bin.ts'), 'start', ...rest]);
+    handOver([SHOW_WARNINGS_OFF, '--max-semi-space-size=16', join(ROOT, 'packages/cli/src/bin.ts'), 'start', ...rest]);
     break;
   case 'cli':
     handOver([SHOW_WARNINGS_OFF, join(ROOT, 'packages/cli/src/bin.ts'), ...rest]);

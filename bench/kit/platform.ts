@@ -14,7 +14,7 @@ import type { Store } from './stores.ts';
 
 const CLI = join(import.meta.dirname, '../../packages/cli/src/bin.ts');
 /** The flags of scripts/bootstrap.mjs. */
-const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=64'];
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16'];
 const START_LIMIT_MS = 60_000;
 /** The platform gives itself 30 s to stop. */
 const STOP_LIMIT_MS = 35_000;

@@ -1,5 +1,8 @@
 // Builds the canvas into dist/, which the platform serves on its own origin; `vite dev` proxies the API to a running platform.
 
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
 
@@ -14,8 +17,20 @@ function dropThemeBridge(): Plugin {
   };
 }
 
+/** A .gz beside every text file, which the platform serves instead: compressing at every request costs more than sending. */
+function compressFiles(): Plugin {
+  return {
+    name: 'compress-files',
+    writeBundle({ dir = 'dist' }) {
+      for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' }))
+        if (/\.(js|css|html|svg)$/.test(name))
+          writeFileSync(join(dir, `${name}.gz`), gzipSync(readFileSync(join(dir, name)), { level: 9 }));
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [dropThemeBridge(), react()],
+  plugins: [dropThemeBridge(), react(), compressFiles()],
   build: {
     target: 'es2023',
     // light-dark() and color-mix() are used as they are; older targets would rewrite every colour twice.

@@ -26,7 +26,7 @@ export function MinimapIsland() {
   const isMiddling = useMiddling();
   const isNarrow = useNarrow();
   return (
-    <div className={`island minimap ${isMiddling ? 'bare' : ''}`}>
+    <section aria-label="View" className={`island minimap ${isMiddling ? 'bare' : ''}`}>
       {!isMiddling && (
         <div className="map">
           <MiniMap
@@ -59,6 +59,6 @@ export function MinimapIsland() {
           <Icon of={Maximize2} />
         </IconButton>
       </div>
-    </div>
+    </section>
   );
 }

@@ -102,7 +102,8 @@ function takeRefusal(error: ApiError, message: Message, target: Target): Outcome
   const retryAfterSeconds = error.retryAfterSeconds ?? RETRY_SECONDS;
   if (restarting === true) return { is: 'away', why: 'restarting', retryAfterSeconds };
   if (waking === true) return { is: 'away', why: 'waking', retryAfterSeconds };
-  if (error.code === 'agent_no_url' && status === 'provisioning')
+  // It has an address from the moment it is started, and listens a moment later.
+  if ((error.code === 'agent_no_url' || error.code === 'agent_unreachable') && status === 'provisioning')
     return { is: 'away', why: 'starting', retryAfterSeconds };
   if (error.code === 'timeout') return { is: 'open', why: 'no answer in time' };
   if (error.code === 'network')

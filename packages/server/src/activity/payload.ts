@@ -7,9 +7,14 @@ import type { InsertedActivity, NewActivity, StoredActivity } from './store.ts';
 const MOST_BODY_BYTES = 256 * 1024;
 
 /** A body that is too large to broadcast is left out and flagged; null bodies are left out silently. */
-function withBody(name: 'request_body' | 'response_body', body: unknown): Record<string, unknown> {
+function withBody(
+  name: 'request_body' | 'response_body',
+  body: unknown,
+  mostBytes = Number.POSITIVE_INFINITY,
+): Record<string, unknown> {
   if (body === undefined || body === null) return {};
-  return Buffer.byteLength(JSON.stringify(body)) > MOST_BODY_BYTES ? { [`${name}_truncated`]: true } : { [name]: body };
+  const fits = mostBytes <= MOST_BODY_BYTES || Buffer.byteLength(JSON.stringify(body)) <= MOST_BODY_BYTES;
+  return fits ? { [name]: body } : { [`${name}_truncated`]: true };
 }
 
 export function toLoggedPayload(row: NewActivity, stored: InsertedActivity) {
@@ -29,8 +34,8 @@ export function toLoggedPayload(row: NewActivity, stored: InsertedActivity) {
     ...(row.inbox ? { accepted_at: stored.created_at.toISOString() } : {}),
     ...(row.metadata ? { metadata: row.metadata } : {}),
     ...(row.toolTrace ? { tool_trace: row.toolTrace } : {}),
-    ...withBody('request_body', row.requestBody),
-    ...withBody('response_body', row.responseBody),
+    ...withBody('request_body', row.requestBody, row.bodyBytes),
+    ...withBody('response_body', row.responseBody, row.bodyBytes),
   };
 }
 

@@ -19,6 +19,8 @@ export interface NewActivity {
   summary?: string | null;
   requestBody?: unknown;
   responseBody?: unknown;
+  /** Bytes of both bodies as they came, where the caller knows them; else they are measured. */
+  bodyBytes?: number;
   toolTrace?: unknown;
   durationMs?: number | null;
   status?: string;
@@ -82,7 +84,7 @@ export async function insertRows(db: Executor, rows: readonly NewActivity[]): Pr
     inbox: row.inbox ?? false,
     idempotency_key: row.idempotencyKey ?? null,
   }));
-  const result = await sql<InsertedActivity>`
+  const result = await sql<InsertedActivity>`/* hot:activity */
     with fresh as (
       select * from rows from (jsonb_to_recordset(${toJsonText(values)}::jsonb) as (
         workspace_id uuid, activity_type text, source_id uuid, target_id uuid, origin text, message_id text, metadata jsonb, method text, summary text,

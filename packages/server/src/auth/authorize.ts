@@ -7,7 +7,7 @@ import type { Database } from '../platform/db/index.ts';
 import { invalid, PlatformError, unauthenticated } from '../platform/errors.ts';
 import type { Authorize } from '../platform/http.ts';
 import { isAdmin, type Principal } from '../platform/principal.ts';
-import { equalSecrets, hashSecret } from './credentials.ts';
+import { equalHashes, hashSecret } from './credentials.ts';
 import { lookUp } from './lookup.ts';
 import * as store from './store.ts';
 import type { TokenCache } from './token-cache.ts';
@@ -32,6 +32,7 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
   allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean;
   isStillAllowed(request: FastifyRequest, principal: Principal): Promise<boolean>;
 } {
+  const adminHash = adminToken === null ? null : hashSecret(adminToken);
   const listedOrigins = new Set(config.corsOrigins);
   // Behind a proxy that ends TLS the request itself does not show the address people use.
   if (config.externalPlatformUrl) listedOrigins.add(new URL(config.externalPlatformUrl).origin);
@@ -43,8 +44,9 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
   }
 
   async function fromBearer(bearer: string): Promise<Principal> {
-    if (adminToken !== null && equalSecrets(bearer, adminToken)) return { kind: 'admin-token' };
-    const found = await tokens.find(bearer);
+    const hash = hashSecret(bearer);
+    if (adminHash !== null && equalHashes(hash, adminHash)) return { kind: 'admin-token' };
+    const found = await tokens.findByHash(hash);
     if (!found) return { kind: 'anonymous' };
     if (found.kind === 'org')
       return { kind: 'org-token', tokenId: found.id, prefix: found.prefix, orgId: found.org_id };

@@ -15,7 +15,7 @@ export interface FoundToken {
 
 /** The one lookup: a live workspace token, a live org token, or a token that the deletion of its workspace revoked. */
 export async function findToken(db: Executor, hash: Buffer): Promise<FoundToken | null> {
-  const result = await sql<FoundToken>`
+  const result = await sql<FoundToken>`/* hot:token */
     select case when t.revoked_at is null and w.status <> 'removed' then 'workspace' else 'deleted-workspace' end as kind,
       t.id, t.workspace_id, null::uuid as org_id, t.prefix
     from workspace_auth_tokens t join workspaces w on w.id = t.workspace_id

@@ -16,6 +16,8 @@ const TOUCH_EVERY_MS = 60_000;
 export interface TokenCache {
   /** @throws platform_unavailable when the lookup fails. */
   find(bearer: string): Promise<store.FoundToken | null>;
+  /** The same for whoever has hashed it already. */
+  findByHash(hash: Buffer): Promise<store.FoundToken | null>;
   /** Forgets everything here and tells the other replicas; called after every revocation has committed. */
   forgetAll(): Promise<void>;
   /** Empties this replica's cache only. */
@@ -31,8 +33,10 @@ export function createTokenCache(db: Database, log: Logger, clock: Clock): Token
   let lastTouchAt = 0;
 
   return {
-    async find(bearer) {
-      const hash = hashSecret(bearer);
+    find(bearer) {
+      return this.findByHash(hashSecret(bearer));
+    },
+    async findByHash(hash) {
       const key = hash.toString('base64');
       const known = entries.get(key);
       if (known && known.until > clock.now()) {

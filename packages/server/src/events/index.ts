@@ -72,6 +72,17 @@ export function createEvents({
       runs: 'every-replica',
       run: async () => ({ streams: await streams.keepAlive(), sockets_dropped: (await sockets?.sweep()) ?? 0 }),
     },
+    {
+      name: 'event-peers',
+      why: 'Replicas that do not know of each other keep their broadcasts to themselves.',
+      everyMs: 15_000,
+      timeoutMs: 5_000,
+      runs: 'every-replica',
+      run: async () => {
+        await events.greet();
+        return {};
+      },
+    },
   ];
 
   return {

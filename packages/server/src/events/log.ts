@@ -12,6 +12,10 @@ const BROADCAST_CHANNEL = 'molecule_broadcasts';
 const MOST_NOTIFY_BYTES = 7_500;
 const MOST_KEPT_CHARACTERS = 200;
 const PAGE = 500;
+/** A replica that was heard within this time is taken to listen still. */
+const PEER_MS = 60_000;
+/** The others answer a greeting within milliseconds; whoever is slower is heard later. */
+const UNSURE_MS = 5_000;
 
 type Listener = (frame: EventFrame) => void;
 
@@ -23,6 +27,8 @@ export interface EventLog {
   /** Reads and publishes what the cursor has not seen. */
   catchUp(): Promise<number>;
   start(): Promise<void>;
+  /** Tells the other replicas that this one listens; those that hear it for the first time answer. */
+  greet(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -67,6 +73,8 @@ export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): 
   let reading: Promise<number> | null = null;
   let again = false;
   let unlisten: (() => Promise<void>)[] = [];
+  /** Until when somebody else is taken to listen. Alone, a broadcast need not cross the database; unsure, it does. */
+  let peersUntil = 0;
   /** Broadcasts that wait for the other replicas; sent in one round trip. */
   let outgoing: string[] = [];
   let sending = false;
@@ -131,7 +139,7 @@ export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): 
   }
 
   function relay(frame: EventFrame): void {
-    if (db.kind !== 'postgres') return;
+    if (db.kind !== 'postgres' || peersUntil < Date.now()) return;
     const whole = JSON.stringify({ from: instanceId, frame });
     outgoing.push(
       Buffer.byteLength(whole) <= MOST_NOTIFY_BYTES
@@ -147,6 +155,18 @@ export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): 
       });
   }
 
+  async function greet(): Promise<void> {
+    if (db.kind === 'postgres')
+      await store.notifyAll(db.kysely, BROADCAST_CHANNEL, [JSON.stringify({ from: instanceId })]);
+  }
+
+  /** Whoever was not known before may not know this one either. */
+  function notePeer(): void {
+    const isNew = peersUntil < Date.now();
+    peersUntil = Date.now() + PEER_MS;
+    if (isNew) greet().catch((error: unknown) => log.warn({ err: error }, 'another replica could not be greeted'));
+  }
+
   async function publishForeign(frame: EventFrame): Promise<void> {
     const whole = (frame.payload as { truncated?: true }).truncated ? await restore(frame) : null;
     publish(whole ?? frame);
@@ -154,11 +174,14 @@ export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): 
 
   function receiveForeign(payload: string): void {
     if (payload === '') {
+      notePeer();
       publish(resyncFrame());
       return;
     }
-    const { from, frame } = JSON.parse(payload) as { from: string; frame: EventFrame };
+    const { from, frame } = JSON.parse(payload) as { from: string; frame?: EventFrame };
     if (from === instanceId) return;
+    notePeer();
+    if (!frame) return;
     receiving = receiving
       .then(() => publishForeign(frame))
       .catch((error: unknown) => {
@@ -187,9 +210,12 @@ export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): 
       };
     },
     catchUp,
+    greet,
     async start() {
       unlisten = [await db.listen(store.EVENTS_CHANNEL, wake)];
       if (db.kind === 'postgres') unlisten.push(await db.listen(BROADCAST_CHANNEL, receiveForeign));
+      peersUntil = Date.now() + UNSURE_MS;
+      await greet();
       cursor = (await store.readBounds(db.kysely)).last;
       // What was told while the cursor was read had no place to count from.
       wake();

@@ -13,12 +13,12 @@ export const summarize = (method: string, targetName: string) => truncate(`${met
 export interface CallLog {
   row(attempt: Attempt, status: 'ok' | 'error', reply: unknown, errorDetail: string | null): NewActivity;
   /** Detached. A reply to a person is also broadcast as A2A_RESPONSE with the row's id. */
-  later(attempt: Attempt, status: 'ok' | 'error', reply: unknown, errorDetail: string | null): void;
+  later(attempt: Attempt, ...outcome: Outcome): void;
 }
 
 export function createCallLog({ activity, events, log }: { activity: Activity; events: Events; log: Logger }): CallLog {
   function row({ call, target, normalized, startedAt }: Attempt, ...outcome: Outcome): NewActivity {
-    const [status, reply, errorDetail] = outcome;
+    const [status, reply, errorDetail, replyBytes] = outcome;
     return {
       workspaceId: target.id,
       type: 'a2a_receive',
@@ -30,6 +30,7 @@ export function createCallLog({ activity, events, log }: { activity: Activity; e
       summary: summarize(normalized.method, target.name),
       requestBody: normalized.body,
       responseBody: reply ?? null,
+      ...(replyBytes === undefined ? {} : { bodyBytes: call.body.length + replyBytes }),
       toolTrace: extractToolTrace(reply),
       durationMs: Math.round(performance.now() - startedAt),
       status,
@@ -65,4 +66,5 @@ export function createCallLog({ activity, events, log }: { activity: Activity; e
   };
 }
 
-type Outcome = [status: 'ok' | 'error', reply: unknown, errorDetail: string | null];
+/** `replyBytes`: how many bytes the reply had on the wire, where that is known. */
+type Outcome = [status: 'ok' | 'error', reply: unknown, errorDetail: string | null, replyBytes?: number];

@@ -175,6 +175,8 @@ class Exchange {
 }
 
 export interface OpenCall {
+  /** Where its owner keeps it. */
+  place: number;
   /** Never rejects: every end of a call is a result. */
   result: Promise<DispatchResult>;
   /** Gives up the wait for the agent. */
@@ -199,5 +201,5 @@ export function dispatchToAgent(request: DispatchRequest): OpenCall {
   } catch (error) {
     exchange.refuse(error as Error);
   }
-  return { result: promise, stop: () => exchange.stop() };
+  return { place: -1, result: promise, stop: () => exchange.stop() };
 }

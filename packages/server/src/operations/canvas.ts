@@ -20,6 +20,8 @@ export async function serveCanvas(app: FastifyInstance, canvasDir: string): Prom
     index: false,
     wildcard: false,
     dotfiles: 'ignore',
+    // The build leaves a .gz beside every text file.
+    preCompressed: true,
     setHeaders: (response, path) =>
       response.header('cache-control', path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache'),
   });

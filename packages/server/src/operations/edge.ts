@@ -1,15 +1,14 @@
 // What every reply and request passes at the edge: security headers, CORS, the rate limit (chapter 10 §5.5).
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Auth } from '../auth/index.ts';
 import type { Config } from '../config.ts';
 import { PlatformError } from '../platform/errors.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
 
-const YEAR_SECONDS = 31_536_000;
 const AUTHENTICATED_FOR_MS = 300_000;
 const MOST_REMEMBERED = 50_000;
 const WINDOW_MS = 60_000;
@@ -18,12 +17,18 @@ const UNLIMITED = new Set(['/health', '/metrics']);
 /** A bearer that authenticated lately has a bucket of its own: all agents of one machine share an address. */
 export function createBuckets(bearerOf: (request: FastifyRequest) => string | null) {
   const authenticated = new Map<string, number>();
-  const keyOf = (bearer: string) => createHash('sha256').update(bearer).digest('base64url');
+  /** Hashed once a request, however often it is asked for. */
+  const keys = new WeakMap<FastifyRequest, string>();
+  function keyOf(request: FastifyRequest, bearer: string): string {
+    const known = keys.get(request) ?? hash('sha256', bearer, 'base64url');
+    keys.set(request, known);
+    return known;
+  }
   return {
     keyFor(request: FastifyRequest): string {
       const bearer = bearerOf(request);
       if (bearer === null) return `ip:${request.ip}`;
-      const key = keyOf(bearer);
+      const key = keyOf(request, bearer);
       const until = authenticated.get(key);
       return until !== undefined && until > Date.now() ? `bearer:${key}` : `ip:${request.ip}`;
     },
@@ -31,37 +36,16 @@ export function createBuckets(bearerOf: (request: FastifyRequest) => string | nu
       const bearer = bearerOf(request);
       if (bearer === null) return;
       if (authenticated.size >= MOST_REMEMBERED) authenticated.clear();
-      authenticated.set(keyOf(bearer), Date.now() + AUTHENTICATED_FOR_MS);
+      authenticated.set(keyOf(request, bearer), Date.now() + AUTHENTICATED_FOR_MS);
     },
   };
 }
 
 export async function installEdge(app: FastifyInstance, config: Config, auth: Auth): Promise<void> {
-  await app.register(helmet, {
-    frameguard: { action: 'deny' },
-    hsts: { maxAge: YEAR_SECONDS, includeSubDomains: true },
-    referrerPolicy: { policy: 'strict-origin-when-cross-origin' },
-    crossOriginEmbedderPolicy: false,
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'self'"],
-        scriptSrc: ["'self'"],
-        styleSrc: ["'self'", "'unsafe-inline'"],
-        imgSrc: ["'self'", 'blob:', 'data:', 'https:'],
-        connectSrc: ["'self'", 'ws:', 'wss:'],
-        frameSrc: ["'self'", 'blob:'],
-        workerSrc: ["'self'", 'blob:'],
-        fontSrc: ["'self'", 'data:'],
-        objectSrc: ["'none'"],
-        baseUri: ["'self'"],
-        frameAncestors: ["'none'"],
-      },
-    },
-  });
-  // With the others at the start, so that a reply that is streamed past Fastify carries it as well.
-  app.addHook('onRequest', async (_request, reply) => {
-    reply.header('permissions-policy', 'camera=(), microphone=(), geolocation=()');
+  // At the start, so that a reply that is streamed past Fastify carries them as well.
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(SECURITY_HEADERS);
+    done();
   });
   await app.register(cors, {
     origin: config.corsOrigins,

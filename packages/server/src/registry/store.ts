@@ -40,7 +40,7 @@ export interface BeatResult {
  * The commit is not waited for on disk: a lost beat is replaced by the next (design: heartbeats need no durability).
  */
 export async function storeBeats(db: Executor, beats: readonly BeatSnapshot[]): Promise<BeatResult[]> {
-  const result = await sql<BeatResult>`
+  const result = await sql<BeatResult>`/* hot:beats */
     with beat as (
       select * from jsonb_to_recordset(${JSON.stringify(beats)}::jsonb) as b (
         id uuid, "errorRate" double precision, "sampleError" text, "activeTasks" int, "uptimeSeconds" bigint,

@@ -1,5 +1,5 @@
 // Group commit: the writes of many callers in the same moment become one statement; each caller is answered after its commit.
-// Not a delay: an idle batcher flushes at once and gathers only while a flush is in flight.
+// Not a delay: an idle batcher flushes at once and gathers only while a flush is in flight, and through the rest after it.
 
 import { isStoreFull, isUnavailable } from '../store-errors.ts';
 import { assertOutsideTransaction } from './transactions.ts';
@@ -11,6 +11,8 @@ export interface BatcherOptions<In, Out> {
   maxRows?: number;
   maxBytes?: number;
   sizeOf?(item: In): number;
+  /** Milliseconds between a flush and the next, for writes nobody waits for: fewer, larger statements under load. */
+  restMs?: number;
 }
 
 export interface Batcher<In, Out> {
@@ -36,6 +38,7 @@ export function createBatcher<In, Out>({
   maxRows = MAX_ROWS,
   maxBytes = MAX_BYTES,
   sizeOf,
+  restMs = 0,
 }: BatcherOptions<In, Out>): Batcher<In, Out> {
   let waiting: Waiting<In, Out>[] = [];
   let writing: Promise<void> | null = null;
@@ -83,7 +86,10 @@ export function createBatcher<In, Out>({
   async function drain(): Promise<void> {
     // Callers of the same tick share the first flush.
     await null;
-    while (waiting.length > 0) await write(takeBatch());
+    while (waiting.length > 0) {
+      await write(takeBatch());
+      if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
+    }
     writing = null;
   }
 

@@ -3,6 +3,7 @@
 import pg from 'pg';
 import type { Logger } from '../log.ts';
 import type { DataLock } from './data-lock.ts';
+import { PlanningClient } from './hot-statements.ts';
 import { GuardedPool } from './transactions.ts';
 
 export interface DatabaseOptions {
@@ -49,6 +50,7 @@ export const parsers = {
 
 export function createPool(settings: pg.PoolConfig, log: Logger): GuardedPool {
   const pool = new GuardedPool({
+    Client: PlanningClient,
     ...settings,
     query_timeout: QUERY_TIMEOUT_MS,
     connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,

@@ -7,6 +7,9 @@ import { dirname, join } from 'node:path';
 
 const PARALLEL_SYNCS = 16;
 
+/** Stands beside a database while it is being created. */
+const markOf = (dir: string) => `${dir}.creating`;
+
 async function syncPath(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {
@@ -32,17 +35,18 @@ async function syncTree(dir: string): Promise<void> {
   );
 }
 
+/** False while there is no database in `dir`, or one whose creation never ended. */
+export function isCreated(dir: string): boolean {
+  return existsSync(join(dir, 'PG_VERSION')) && !existsSync(markOf(dir));
+}
+
 /**
- * Opens the database in `dir`, creating it when there is none. While it is being created a mark stands beside it; what is found
+ * Creates the database in `dir` and opens it. While it is being created a mark stands beside it; what is found
  * with the mark was never finished, so nobody was promised anything in it, and it is made again.
  */
-export async function openOrCreate<T>(dir: string, openEngine: () => Promise<T>): Promise<T> {
-  const mark = `${dir}.creating`;
+export async function createDatabase<T>(dir: string, openEngine: () => Promise<T>): Promise<T> {
+  const mark = markOf(dir);
   if (existsSync(mark)) rmSync(dir, { recursive: true, force: true });
-  if (existsSync(join(dir, 'PG_VERSION'))) {
-    rmSync(mark, { force: true });
-    return await openEngine();
-  }
   writeFileSync(mark, '', { mode: 0o600 });
   await syncPath(dirname(dir));
   const engine = await openEngine();

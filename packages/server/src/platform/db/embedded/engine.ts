@@ -75,11 +75,13 @@ async function launchWorker(settings: WorkerSettings): Promise<Worker> {
       once(worker, 'exit').then(() => Promise.reject(new Error('the database worker ended while it opened'))),
     ])) as [FromWorker];
     if (first.op === 'failed') throw explainFailure(first, settings.dir);
-    return worker;
+    if (first.op === 'ready') return worker;
   } catch (error) {
     await worker.terminate();
     throw error;
   }
+  await worker.terminate();
+  return await launchWorker(settings);
 }
 
 /** @throws DatabaseStartError when it cannot be opened the first time. */

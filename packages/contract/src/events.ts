@@ -18,6 +18,7 @@ export const RECORDED_EVENTS = {
     role: optionalText,
   }),
   WORKSPACE_PROVISION_FAILED: z.looseObject({
+    name: text.optional(),
     error: text,
     /** Variables to save, for the button that adds them. */
     missing: z.array(text).optional(),

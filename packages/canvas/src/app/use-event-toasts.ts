@@ -10,7 +10,8 @@ export function useProvisionToasts(): void {
       onEvent((frame) => {
         if (frame.event !== 'WORKSPACE_PROVISION_FAILED') return;
         const id = frame.workspace_id;
-        const name = getWorkspace(id)?.name ?? 'A workspace';
+        // The seat itself may come in the same moment and not be drawn yet.
+        const name = frame.payload.name ?? getWorkspace(id)?.name ?? 'A workspace';
         toast.error(`${name} could not start: ${frame.payload.error || 'No details reported'}`, {
           label: 'Open',
           run: () => select(id, 'details'),

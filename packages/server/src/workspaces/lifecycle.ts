@@ -131,7 +131,7 @@ export const workspaceLifecycle = defineLifecycle<WorkspaceRow>()({
       event: (row, extra) => ({
         event: 'WORKSPACE_PROVISION_FAILED',
         workspace_id: row.id,
-        payload: { error: row.last_sample_error ?? 'provisioning failed', ...extra },
+        payload: { name: row.name, error: row.last_sample_error ?? 'provisioning failed', ...extra },
       }),
     }),
     restart: edge({

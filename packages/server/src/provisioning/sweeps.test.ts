@@ -61,6 +61,7 @@ describe('starts that take too long', () => {
       expect((await seats.row(langgraph)).status).toBe('failed');
     }, 15_000);
     expect((await seats.untilNamed(late, 'WORKSPACE_PROVISION_FAILED'))[0]?.payload).toEqual({
+      name: (await seats.row(late)).name,
       error: 'the agent did not come online within 1800 seconds',
       timeout_secs: 1800,
       runtime: 'hermes',

@@ -50,6 +50,38 @@ test('C36 C73 a delegation is one box with its real task: queued, then answered 
   await expect(box).toContainText('62 %, finishes about 14:00.');
 });
 
+test('C36 what is said while the panel reads for the first time is not missed', async ({ page, stage }) => {
+  const { lead, worker, delegate } = await pair(stage);
+  await stage.enter(page);
+  await node(page, lead.id).click({ position: { x: 60, y: 14 } });
+  const read = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<void>();
+  // The first answer was made before the delegation and arrives after it.
+  await page.route(
+    /\/activity\?.*source=agent/,
+    async (route) => {
+      const response = await route.fetch();
+      read.resolve();
+      await answered.promise;
+      await route.fulfill({ response });
+    },
+    { times: 1 },
+  );
+  await page.getByRole('tab', { name: 'Agent comms' }).click();
+  await read.promise;
+  await delegate('Confirm the ledger backfill.');
+  await expect
+    .poll(async () =>
+      (await stage.platform.admin.listDelegations({ params: { id: lead.id } })).map((one) => one.status),
+    )
+    .toContain('queued');
+  // Events arrive in order: once this one is seen, so were those of the delegation.
+  await worker.heartbeat({ active_tasks: 1, current_task: 'reading the ledger' });
+  await expect(node(page, worker.id)).toContainText('reading the ledger');
+  answered.resolve();
+  await expect(page.getByTestId('talk')).toContainText('Confirm the ledger backfill.');
+});
+
 test('C37 a peer that fails shows its words cleaned, one hint and Restart peer; a deleted peer has no actions', async ({
   page,
   stage,

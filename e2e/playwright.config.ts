@@ -10,7 +10,7 @@ export default defineConfig({
   workers: 2,
   timeout: 60_000,
   expect: { timeout: 8_000 },
-  reporter: [['list']],
+  reporter: [['list'], ['./failures-reporter.ts']],
   use: {
     viewport: { width: 1440, height: 900 },
     locale: 'en-GB',

@@ -1,14 +1,15 @@
 // What happened to a workspace, newest first: filters, live rows, and all there is about each of them.
 
-import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { RefreshCw, Search } from 'lucide-react';
-import { useEffect, useMemo } from 'react';
+import { useMemo } from 'react';
 import { api } from '../../app/api.ts';
 import { useMiddling } from '../../app/use-media.ts';
-import { getWorkspace, onEvent, select, useSelection, type WorkspaceNode } from '../../live/index.ts';
+import { getWorkspace, select, useSelection, type WorkspaceNode } from '../../live/index.ts';
 import { Button, formatTime, Icon, plural, Skeleton, StatusGlyph, Switch, useSlowNow } from '../../ui/index.ts';
 import { usePanelSize } from '../panel-size.ts';
 import { useTabState } from '../tab-state.ts';
+import { useActivityRefresh } from '../use-activity-refresh.ts';
 import { bucketEntries, type Entry, hasFailed, listEntries } from './activity-rows.ts';
 import { EntryAside, EntryRows, EntryTable } from './entry-list.tsx';
 import { withWhom } from './entry-parts.tsx';
@@ -40,15 +41,7 @@ const REFRESH_MS = 5_000;
 
 function useRows(node: WorkspaceNode, type: string | undefined, seconds: number, limit: number, isLive: boolean) {
   const { sub: peer } = useSelection();
-  const client = useQueryClient();
-  useEffect(() => {
-    if (!isLive) return;
-    return onEvent((frame) => {
-      if (frame.workspace_id !== node.id) return;
-      if (frame.event === 'ACTIVITY_LOGGED' || frame.event.startsWith('DELEGATION_'))
-        void client.invalidateQueries({ queryKey: ['activity', node.id] });
-    });
-  }, [client, node.id, isLive]);
+  useActivityRefresh('activity', node.id, isLive);
   return useQuery({
     queryKey: ['activity', node.id, type, seconds, limit, peer],
     placeholderData: keepPreviousData,

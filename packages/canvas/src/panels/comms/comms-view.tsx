@@ -1,11 +1,11 @@
 // Agent comms: what this agent and its peers said to each other, newest at the end, one box per call or delegation.
 
-import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { ArrowRight, CornerDownLeft } from 'lucide-react';
 import { useEffect, useMemo, useRef } from 'react';
 import { api } from '../../app/api.ts';
 import { restart } from '../../commands/index.ts';
-import { onEvent, select, useWorkspace, type WorkspaceNode } from '../../live/index.ts';
+import { select, useWorkspace, type WorkspaceNode } from '../../live/index.ts';
 import {
   Button,
   DelegationIcon,
@@ -17,6 +17,7 @@ import {
   StatusGlyph,
 } from '../../ui/index.ts';
 import { useTabState } from '../tab-state.ts';
+import { useActivityRefresh } from '../use-activity-refresh.ts';
 import { explainPeerError, listTalkPeers, listTalks, type Peer, type Talk } from './talks.ts';
 import './comms.css';
 
@@ -25,16 +26,7 @@ const SHORT_ID = 8;
 
 /** The conversation between agents; the same rows the Activity tab shows. */
 export function useTalks(node: WorkspaceNode) {
-  const client = useQueryClient();
-  useEffect(
-    () =>
-      onEvent((frame) => {
-        if (frame.workspace_id !== node.id) return;
-        if (frame.event === 'ACTIVITY_LOGGED' || frame.event.startsWith('DELEGATION_'))
-          void client.invalidateQueries({ queryKey: ['talks', node.id] });
-      }),
-    [client, node.id],
-  );
+  useActivityRefresh('talks', node.id);
   const rows = useQuery({
     queryKey: ['talks', node.id],
     placeholderData: keepPreviousData,

@@ -1,0 +1,32 @@
+// Keeps queries over the activity log current: what an event may have changed is read again, once however many come during a read.
+
+import { useQueryClient } from '@tanstack/react-query';
+import { useEffect } from 'react';
+import { onEvent } from '../live/index.ts';
+
+/** Reads every query below `[name, workspaceId]` again after a row or delegation of that workspace changed. */
+export function useActivityRefresh(name: string, workspaceId: string, enabled = true): void {
+  const client = useQueryClient();
+  useEffect(() => {
+    if (!enabled) return;
+    const queries = { queryKey: [name, workspaceId] };
+    let isReading = false;
+    let isStale = false;
+    async function readAgain(): Promise<void> {
+      isStale = true;
+      if (isReading) return;
+      isReading = true;
+      while (isStale) {
+        isStale = false;
+        // A first read that began before the event: an invalidation would only join it, and be forgotten with its answer.
+        await client.refetchQueries({ ...queries, fetchStatus: 'fetching' }, { cancelRefetch: false });
+        await client.invalidateQueries(queries);
+      }
+      isReading = false;
+    }
+    return onEvent((frame) => {
+      if (frame.workspace_id !== workspaceId) return;
+      if (frame.event === 'ACTIVITY_LOGGED' || frame.event.startsWith('DELEGATION_')) void readAgain();
+    });
+  }, [client, name, workspaceId, enabled]);
+}

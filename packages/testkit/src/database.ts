@@ -64,11 +64,12 @@ async function openPostgresDatabase(log: Logger): Promise<Database> {
   };
 }
 
-/** Opens a fresh, migrated database; closing it removes it. */
+/** Opens a fresh database; closing it removes it. What a platform starts on may or may not be migrated; `empty` is not. */
 export async function openTestDatabase(
-  options: { store?: TestStore | undefined; log?: Logger } = {},
+  options: { store?: TestStore | undefined; log?: Logger; empty?: boolean } = {},
 ): Promise<Database> {
   const log = options.log ?? createLog('silent');
   if ((options.store ?? chosenStore()) === 'postgres') return await openPostgresDatabase(log);
-  return await openDatabase({ url: null, dataDir: tmpdir(), inMemory: true, loadDump: await ensureDump(log), log });
+  const image = options.empty ? {} : { loadDump: await ensureDump(log) };
+  return await openDatabase({ url: null, dataDir: tmpdir(), inMemory: true, ...image, log });
 }

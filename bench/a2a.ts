@@ -2,14 +2,12 @@
 // and a call counts only when its row is stored: the time the log needs to catch up after a round belongs to the round.
 
 import { randomUUID } from 'node:crypto';
-import { openDatabase } from '@molecule/server/platform/db/index';
-import { createLog } from '@molecule/server/platform/log';
-import { startPlatform } from '@molecule/testkit/platform';
 import { type Bench, type Claim, makeClaim, type Settings } from './kit/claim.ts';
 import { median, pairedRatio, rotate } from './kit/figures.ts';
-import { type LoadGenerator, type LoadJob, startLoadGenerator } from './kit/load.ts';
+import { type LoadGenerator, startLoadGenerator } from './kit/load.ts';
+import { MESSAGE, messageTo, type Pair, seedPair } from './kit/pair.ts';
 import { launchPlatform, type PlatformProcess } from './kit/platform.ts';
-import { beatRequests, type Seat } from './kit/seats.ts';
+import { beatRequests } from './kit/seats.ts';
 import { type Stage, until } from './kit/stage.ts';
 import { prepareStores, type Store } from './kit/stores.ts';
 
@@ -17,24 +15,6 @@ const CONNECTIONS = [1, 16, 128];
 const AIMED_AT = 16;
 const AIMS = { postgres: 0.8, embedded: 0.5 };
 const STORED_LIMIT_MS = 60_000;
-
-/** A message of about 700 bytes, as an agent sends one to its report. */
-const MESSAGE = JSON.stringify({
-  jsonrpc: '2.0',
-  id: '{{id}}',
-  method: 'message/send',
-  params: {
-    message: {
-      kind: 'message',
-      role: 'user',
-      messageId: '{{id}}',
-      parts: [
-        { kind: 'text', text: 'Compare the invoices of this quarter with the plan and name what is late. '.repeat(6) },
-      ],
-    },
-    configuration: { blocking: true },
-  },
-});
 
 interface Round {
   perSecond: number;
@@ -45,49 +25,6 @@ interface Round {
 interface Variant {
   name: 'direct' | 'plain' | Store['name'];
   measure(connections: number, seconds: number): Promise<Round>;
-}
-
-interface Pair {
-  caller: Seat;
-  target: Seat;
-}
-
-const messageTo = (path: string, token: string): LoadJob['requests'] => [
-  {
-    method: 'POST',
-    path,
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: MESSAGE,
-  },
-];
-
-/**
- * A lead and its report, stored before the platform starts: the report's address counts as the process backend's own, which is
- * what every seat of a default installation has. Over the wire an agent may not register a loopback address.
- */
-async function seedPair(store: Store, agentUrl: string): Promise<Pair> {
-  const db = await openDatabase({ url: store.url, dataDir: store.dataDir, log: createLog('silent') });
-  const test = await startPlatform({ db, dataDir: store.dataDir });
-  async function seat(name: string, parent_id: string | null): Promise<Seat> {
-    const { id, connection } = await test.admin.createWorkspace({ body: { name, external: true, parent_id } });
-    if (!connection) throw new Error('an external seat came without its token');
-    return { id, token: connection.auth_token };
-  }
-  const agent_card = { name: 'bench', protocolVersion: '0.3.0', capabilities: { streaming: true } };
-  const caller = await seat('lead', null);
-  const target = await seat('report', caller.id);
-  await db.kysely
-    .updateTable('workspaces')
-    .set({ url: agentUrl, url_source: 'provisioner' })
-    .where('id', '=', target.id)
-    .execute();
-  await test.client(caller.token).register({ body: { id: caller.id, agent_card, delivery_mode: 'poll' } });
-  await test
-    .client(target.token)
-    .register({ body: { id: target.id, agent_card, url: agentUrl, delivery_mode: 'push' } });
-  await test.stop();
-  await db.close();
-  return { caller, target };
 }
 
 /** Sends one more message and waits until its row can be read: rows are stored in order, so all before it are stored too. */

@@ -1,10 +1,12 @@
 // Claim (b): how many heartbeats a second the platform takes with 1,000 seats registered, and how long a read of a seat takes
-// meanwhile. Beside it a bare server that makes one UPDATE per beat, on the same kind of store with the same schema.
+// meanwhile; then, without the reads, what a thousand beats cost in CPU. Beside it a bare server that makes one UPDATE per beat, on
+// the same kind of store with the same schema.
 
 import { type Bench, type Claim, makeClaim, type Settings } from './kit/claim.ts';
 import { median, pairedRatio, rotate } from './kit/figures.ts';
 import { type LoadGenerator, type LoadRequest, startLoadGenerator } from './kit/load.ts';
 import { launchPlatform } from './kit/platform.ts';
+import { cpuSeconds } from './kit/proc.ts';
 import { beatRequests, registerSeats, type Seat } from './kit/seats.ts';
 import type { Stage } from './kit/stage.ts';
 import { prepareStores, type Store } from './kit/stores.ts';
@@ -17,6 +19,7 @@ const READS_PER_SECOND = 200;
 interface Variant {
   name: string;
   url: string;
+  pid: number;
   beats: LoadRequest[];
   reads: LoadRequest[];
 }
@@ -25,17 +28,19 @@ interface Round {
   perSecond: number;
   beatP99: number;
   readP99: number;
+  cpuMsPerThousand: number;
 }
 
 const readRequests = (ids: readonly string[], token: string): LoadRequest[] =>
   ids.map((id) => ({ method: 'GET', path: `/workspaces/${id}`, headers: { authorization: `Bearer ${token}` } }));
 
 async function bareVariant(stage: Stage, store: Store): Promise<Variant> {
-  const { ready } = await stage.peer('bare-beats', { url: store.url, dataDir: store.dataDir, seats: SEATS });
+  const { ready, child } = await stage.peer('bare-beats', { url: store.url, dataDir: store.dataDir, seats: SEATS });
   const seats: Seat[] = (ready.ids as string[]).map((id) => ({ id, token: 'a-token-nobody-reads' }));
   return {
     name: `bare ${store.name}`,
     url: String(ready.url),
+    pid: child.pid as number,
     beats: beatRequests(seats),
     reads: readRequests(
       seats.map(({ id }) => id),
@@ -50,6 +55,7 @@ async function platformVariant(stage: Stage, settings: Settings, store: Store): 
   return {
     name: store.name,
     url: platform.url,
+    pid: platform.pid,
     beats: beatRequests(seats),
     reads: readRequests(
       seats.map(({ id }) => id),
@@ -58,7 +64,23 @@ async function platformVariant(stage: Stage, settings: Settings, store: Store): 
   };
 }
 
-async function measure(variant: Variant, beating: LoadGenerator, reading: LoadGenerator, seconds: number) {
+async function measureCpu(variant: Variant, beating: LoadGenerator, seconds: number): Promise<number> {
+  const before = cpuSeconds(variant.pid);
+  const { answered } = await beating.run({
+    url: variant.url,
+    connections: BEAT_CONNECTIONS,
+    seconds,
+    requests: variant.beats,
+  });
+  return ((cpuSeconds(variant.pid) - before) * 1000 * 1000) / answered;
+}
+
+async function measure(
+  variant: Variant,
+  beating: LoadGenerator,
+  reading: LoadGenerator,
+  seconds: number,
+): Promise<Round> {
   const [beats, reads] = await Promise.all([
     beating.run({ url: variant.url, connections: BEAT_CONNECTIONS, seconds, requests: variant.beats }),
     reading.run({
@@ -69,7 +91,8 @@ async function measure(variant: Variant, beating: LoadGenerator, reading: LoadGe
       requests: variant.reads,
     }),
   ]);
-  return { perSecond: beats.perSecond, beatP99: beats.p99, readP99: reads.p99 };
+  const cpuMsPerThousand = await measureCpu(variant, beating, seconds);
+  return { perSecond: beats.perSecond, beatP99: beats.p99, readP99: reads.p99, cpuMsPerThousand };
 }
 
 function claimsOf(store: Store['name'], rounds: Map<string, Round[]>): Claim[] {
@@ -79,6 +102,8 @@ function claimsOf(store: Store['name'], rounds: Map<string, Round[]>): Claim[] {
   const bareRates = of(bare, 'perSecond');
   const reads = of(store, 'readP99');
   const bareReads = of(bare, 'readP99');
+  const cpu = of(store, 'cpuMsPerThousand');
+  const bareCpu = of(bare, 'cpuMsPerThousand');
   return [
     makeClaim({
       name: `heartbeat.${store}.rate`,
@@ -105,12 +130,22 @@ function claimsOf(store: Store['name'], rounds: Map<string, Round[]>): Claim[] {
       ratio: pairedRatio(reads, bareReads),
       medians: {},
     }),
+    makeClaim({
+      name: `heartbeat.${store}.cpu`,
+      what: `CPU of the platform's process per 1,000 heartbeats, ${BEAT_CONNECTIONS} connections, ${store}`,
+      aim: null,
+      value: median(cpu),
+      unit: 'ms',
+      baseline: { name: 'bare UPDATE per beat', value: median(bareCpu), unit: 'ms' },
+      ratio: pairedRatio(cpu, bareCpu),
+      medians: {},
+    }),
   ];
 }
 
 export const heartbeat: Bench = {
   name: 'heartbeat',
-  what: 'heartbeats per second with 1,000 seats, and the p99 of a concurrent read',
+  what: 'heartbeats per second with 1,000 seats, their CPU, and the p99 of a concurrent read',
   async run(stage, settings) {
     const stores = await prepareStores(stage);
     const beating = await startLoadGenerator(stage);

@@ -13,6 +13,8 @@ import { prepareStores, type Store } from './kit/stores.ts';
 const SOME_SEATS = 200;
 const MANY_SEATS = 1_000;
 const BEAT_SECONDS = 30;
+/** Within it the platform gives back what its start or the registering took. */
+const SETTLE_SECONDS = 15;
 const WINDOW_SECONDS = 10;
 const BEAT_CONNECTIONS = 8;
 const MEMORY_AIMS = { postgres: 120, embedded: 300 };
@@ -43,18 +45,17 @@ async function beatFor(load: LoadGenerator, url: string, seats: Seat[], seconds:
 }
 
 async function measureStore(stage: Stage, settings: Settings, store: Store, load: LoadGenerator): Promise<Round> {
-  const settleSeconds = settings.quick ? 5 : 15;
   const platform = await launchPlatform(stage, { store, settings });
-  await pause(settleSeconds * 1000);
+  await pause(SETTLE_SECONDS * 1000);
   const emptyCpu = await measureCpu(platform.pid);
   const emptyMb = residentMb(platform.pid);
   const some = await registerSeats(platform, SOME_SEATS);
-  const beating = beatFor(load, platform.url, some, settleSeconds + WINDOW_SECONDS);
-  await pause(settleSeconds * 1000);
+  const beating = beatFor(load, platform.url, some, SETTLE_SECONDS + WINDOW_SECONDS);
+  await pause(SETTLE_SECONDS * 1000);
   const someCpu = await measureCpu(platform.pid);
   await beating;
   const many = [...some, ...(await registerSeats(platform, MANY_SEATS - SOME_SEATS, 'further seat'))];
-  await beatFor(load, platform.url, many, settleSeconds);
+  await beatFor(load, platform.url, many, SETTLE_SECONDS);
   const manyMb = residentMb(platform.pid);
   await platform.stop();
   return { emptyMb, manyMb, emptyCpu, someCpu };

@@ -11,9 +11,11 @@ import type { Bench, Claim, Settings } from './kit/claim.ts';
 import { renderJson, renderTable } from './kit/report.ts';
 import { createStage, type Stage } from './kit/stage.ts';
 import { memory } from './memory.ts';
+import { provision } from './provision.ts';
+import { replicas } from './replicas.ts';
 import { start } from './start.ts';
 
-const BENCHES: readonly Bench[] = [a2a, heartbeat, start, memory, canvas];
+const BENCHES: readonly Bench[] = [a2a, heartbeat, start, memory, provision, replicas, canvas];
 
 const HELP = `npm run bench -- [--only=a2a,start] [--quick] [--json] [--profile=<folder>]
 

@@ -77,32 +77,6 @@ test('C58 deleting a team needs a tick; agents that did not stop leave a Retry; 
   expect((await stage.platform.admin.listWorkspaces()).map((row) => row.id)).toEqual([other]);
 });
 
-test('an agent that runs elsewhere gets a seat, its token once, and a line that turns to Connected', async ({
-  page,
-  stage,
-}) => {
-  await stage.enter(page);
-  await page.getByRole('button', { name: 'Connect an agent' }).click();
-  await page.getByLabel('Name').fill("Mara's laptop");
-  await page.getByTestId('confirm-ok').click();
-  const modal = page.getByTestId('connect-modal');
-  const token = (await modal.getByTestId('fresh-token').textContent()) ?? '';
-  expect(token.length).toBeGreaterThan(20);
-  await expect(modal.getByRole('region', { name: 'Command' })).toContainText(token);
-  await expect(modal).toContainText('Waiting for first contact…');
-  await keepBothThemes(page, 'connect');
-  const [row] = await stage.platform.admin.listWorkspaces();
-  const id = row?.id ?? '';
-  await stage.platform
-    .client(token, id)
-    .register({ body: { id, agent_card: { name: 'laptop' }, delivery_mode: 'poll' } });
-  await expect(modal).toContainText('Connected');
-  await modal.getByRole('button', { name: 'Close', exact: true }).last().click();
-  await expect(page.getByTestId('composer')).toBeEnabled();
-  await page.reload();
-  await expect(page.locator('body')).not.toContainText(token);
-});
-
 test('a link opens a tab of a workspace, Back and Forward follow, and an unknown one says so', async ({
   page,
   stage,

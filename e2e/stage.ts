@@ -173,6 +173,8 @@ export function watchPatches(page: Page): Write[] {
 export async function setTheme(page: Page, theme: 'dark' | 'light'): Promise<void> {
   await page.evaluate((wanted) => {
     document.documentElement.dataset.theme = wanted;
+    // Colours on their way from one theme to the other belong to neither.
+    for (const running of document.getAnimations()) if (running instanceof CSSTransition) running.finish();
   }, theme);
 }
 

@@ -13,7 +13,7 @@ const STATUSES: [status: string, label: string, action: string | null][] = [
   ['awaiting_agent', 'Awaiting agent', 'Connect…'],
   ['paused', 'Paused', 'Resume'],
   ['hibernating', 'Going to sleep', null],
-  ['hibernated', 'Asleep', null],
+  ['hibernated', 'Asleep', 'Wake'],
   ['draining', 'draining', null],
 ];
 

@@ -12,7 +12,9 @@ it('the generated files are what `npm run generate` writes', async () => {
 });
 
 it('the settings table names exactly the variables that config.ts reads', () => {
-  const source = readFileSync(join(ROOT, 'packages/server/src/config.ts'), 'utf8');
+  const source = ['config.ts', 'config-docker.ts']
+    .map((file) => readFileSync(join(ROOT, 'packages/server/src', file), 'utf8'))
+    .join('\n');
   const read = [...source.matchAll(/\(env, '([A-Z][A-Z0-9_]+)'|env\.([A-Z][A-Z0-9_]{4,})/g)].map(
     ([, quoted, dotted]) => quoted ?? dotted,
   );

@@ -20,7 +20,7 @@ import { openDatabase } from '../packages/server/src/platform/db/index.ts';
 import { createLog } from '../packages/server/src/platform/log.ts';
 import type { LoopReport } from '../packages/server/src/platform/loops.ts';
 import { PASSED_ON, SETTINGS } from '../packages/server/src/settings.ts';
-import { workspaceLifecycle } from '../packages/server/src/workspaces/index.ts';
+import { agentLifecycle, workspaceLifecycle } from '../packages/server/src/workspaces/index.ts';
 import { renderTables } from './generate-tables.ts';
 
 export const ROOT = join(import.meta.dirname, '..');
@@ -88,7 +88,7 @@ interface AnyLifecycle {
 }
 
 function renderLifecycles(): string {
-  const sections = [workspaceLifecycle, queueLifecycle, delegationLifecycle].map((one) => {
+  const sections = [workspaceLifecycle, agentLifecycle, queueLifecycle, delegationLifecycle].map((one) => {
     const { table: name, statuses, final, transitions } = one as unknown as AnyLifecycle;
     const edges = Object.entries(transitions);
     const diagram = edges.flatMap(([event, { from, to }]) =>

@@ -3,6 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { whyNoDockerEngine } from '../packages/testkit/src/docker-engine.ts';
 import { startPostgres } from '../packages/testkit/src/postgres.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -33,6 +34,13 @@ const only = process.argv
   ?.slice('--only='.length)
   .split(',');
 
+/** Suites that look at the platform from outside; the others also look at what one process remembers, counts or holds open. */
+const BLACK_BOX = [
+  ...['messaging', 'delegation', 'workspaces', 'org', 'secrets'],
+  ...['registry/register', 'registry/discovery', 'registry/liveness'],
+  ...['../test/authorization', '../test/escalation', '../test/inbound-secret'],
+].map((path) => join('packages/server/src', path));
+
 const postgres = await startPostgres();
 const parts: Part[] = [
   { name: 'types', why: 'TypeScript', command: [bin('tsc'), '-p', 'tsconfig.json', '--noEmit'] },
@@ -46,8 +54,19 @@ const parts: Part[] = [
   {
     name: 'postgres',
     why: 'the same server suite on PostgreSQL',
-    command: vitest('packages/server'),
+    // What runs agents stores nothing, and building images takes its time.
+    command: vitest('packages/server', '--exclude=**/provisioning/backends/**', '--exclude=**/docker-agents.test.ts'),
     env: { MOLECULE_TEST_STORE: 'postgres', MOLECULE_TEST_POSTGRES_URL: postgres.adminUrl },
+  },
+  {
+    name: 'replicas',
+    why: 'what callers see of two platforms behind a round-robin address',
+    command: vitest(...BLACK_BOX),
+    env: {
+      MOLECULE_TEST_STORE: 'postgres',
+      MOLECULE_TEST_REPLICAS: '2',
+      MOLECULE_TEST_POSTGRES_URL: postgres.adminUrl,
+    },
   },
   {
     name: 'browser',
@@ -75,5 +94,7 @@ const failed = results.filter((result) => result.code !== 0);
 console.log('');
 for (const { name, code, seconds } of results)
   console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`);
+const noEngine = whyNoDockerEngine();
+if (noEngine !== null) console.log(`skipped everything about containers: ${noEngine}`);
 console.log(`${results.length - failed.length} passed, ${failed.length} failed`);
 process.exit(failed.length > 0 ? 1 : 0);

@@ -99,6 +99,8 @@ export async function launchPlatform(stage: Stage, options: LaunchOptions): Prom
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env.PATH ?? '',
+      // As scripts/bootstrap.mjs sets it.
+      MALLOC_TRIM_THRESHOLD_: '131072',
       PORT: String(port),
       ADMIN_TOKEN: adminToken,
       MOLECULE_DATA_DIR: store.dataDir,

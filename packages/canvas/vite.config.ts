@@ -41,7 +41,10 @@ export default defineConfig({
   },
   server: {
     proxy: {
-      '^/(workspaces|canvas/viewport|auth|org|settings|events|registry|admin|health|a2a)(/|$|\\?)': PLATFORM,
+      '^/(workspaces|canvas/viewport|auth|org|settings|events|registry|admin|health|a2a)(/|$|\\?)': {
+        target: PLATFORM,
+        ws: true,
+      },
       '/ws': { target: PLATFORM, ws: true },
     },
   },

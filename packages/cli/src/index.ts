@@ -4,11 +4,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { createDoctorCommand } from './commands/doctor.ts';
+import { createLifecycleCommands } from './commands/lifecycle.ts';
 import { createLogsCommand } from './commands/logs.ts';
 import { createOrgCommand } from './commands/org.ts';
+import { createSecretCommand } from './commands/secret.ts';
 import { createSendCommand } from './commands/send.ts';
 import { createStartCommand } from './commands/start.ts';
 import { createStatusCommand } from './commands/status.ts';
+import { createTokenCommand } from './commands/token.ts';
+import { createWorkspaceCommand } from './commands/workspace.ts';
 import { EXIT, usageError } from './failure.ts';
 import { printFailure } from './output.ts';
 
@@ -34,7 +38,7 @@ function readVersion(): string {
 }
 
 function createProgram(): Command {
-  return new Command('molecule')
+  const program = new Command('molecule')
     .description('the control plane for organisations of AI agents')
     .version(readVersion())
     .addCommand(createStartCommand())
@@ -43,7 +47,11 @@ function createProgram(): Command {
     .addCommand(createOrgCommand())
     .addCommand(createSendCommand())
     .addCommand(createLogsCommand())
-    .addHelpText('after', ENVIRONMENT);
+    .addCommand(createWorkspaceCommand())
+    .addCommand(createSecretCommand())
+    .addCommand(createTokenCommand());
+  for (const command of createLifecycleCommands()) program.addCommand(command);
+  return program.addHelpText('after', ENVIRONMENT);
 }
 
 const pathOf = (command: Command): string =>

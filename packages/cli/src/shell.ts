@@ -17,6 +17,17 @@ export function startCommand({ dataDir, isDefaultDataDir }: Target): string {
   return isDefaultDataDir ? 'npm start' : `MOLECULE_DATA_DIR=${quote(dataDir)} npm start`;
 }
 
+/** A command of this program for the same platform; a token given as a flag is named, never shown. */
+export function moleculeCommand(target: Target, words: string[]): string {
+  const { url, urlSource, tokenSource, dataDir, isDefaultDataDir } = target;
+  const flags = [
+    ...(urlSource === 'given' ? ['--url', url] : []),
+    ...(isDefaultDataDir ? [] : ['--data-dir', dataDir]),
+  ].map(quote);
+  const token = tokenSource === '--token' ? ['--token', '"$MOLECULE_TOKEN"'] : [];
+  return ['molecule', ...words.map(quote), ...flags, ...token].join(' ');
+}
+
 /** A request to the platform; its token is named, never shown. */
 export function curlCommand({ url, tokenSource }: Target, method: string, path: string, body: unknown): string {
   const variable = /^[A-Z_]+$/.test(tokenSource) ? tokenSource : 'MOLECULE_TOKEN';

@@ -51,9 +51,7 @@ describe('teams from templates', () => {
     expect(people.err).toContain('secrets are missing: STRICT_KEY, ONE_KEY or OTHER_KEY');
     expect(people.err).not.toContain(seats.adminToken);
     for (const key of ['STRICT_KEY', 'ONE_KEY'])
-      expect(people.err).toContain(
-        `curl -X POST ${seats.url}/settings/secrets -H "authorization: Bearer $MOLECULE_TOKEN" -H 'content-type: application/json' -d '{"key":"${key}","value":"…"}'`,
-      );
+      expect(people.err).toContain(`\n          molecule secret set ${key} --url ${seats.url}\n`);
     expect(program.json()).toMatchObject({ ok: false, code: 'missing_env', exit_code: 1 });
   });
 

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { TestPlatform } from '@molecule/testkit';
 import { afterAll } from 'vitest';
 
-const BIN = join(import.meta.dirname, '../src/bin.ts');
+export const BIN = join(import.meta.dirname, '../src/bin.ts');
 /** Patient enough for a busy machine. */
 const LIMIT_MS = 40_000;
 const root = mkdtempSync(join(tmpdir(), 'molecule-cli-'));
@@ -44,12 +44,15 @@ export interface Running {
 
 type Environment = Record<string, string>;
 
-export function begin(args: string[], env: Environment = {}): Running {
+/** @param input of its standard input, which is empty otherwise. */
+export function begin(args: string[], env: Environment = {}, input = ''): Running {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', BIN, ...args], {
     cwd: root,
     env: { PATH: process.env.PATH ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  // What reads nothing may have ended before.
+  child.stdin.on('error', () => {}).end(input);
   running.add(child);
   let out = '';
   let err = '';
@@ -98,7 +101,7 @@ export function begin(args: string[], env: Environment = {}): Running {
   };
 }
 
-export const run = (args: string[], env?: Environment): Promise<Ended> => begin(args, env).ended;
+export const run = (args: string[], env?: Environment, input?: string): Promise<Ended> => begin(args, env, input).ended;
 
 /** Where that platform is and how to get in. */
 export const accessTo = ({ url, adminToken }: TestPlatform): Environment => ({

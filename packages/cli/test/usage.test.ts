@@ -7,11 +7,17 @@ import { describe, expect, it } from 'vitest';
 import { findTarget } from '../src/environment.ts';
 import { makeFolder, run } from './cli.ts';
 
+const SEATS = [
+  ...['list', 'get', 'create', 'delete'].map((name) => `workspace ${name}`),
+  ...['list', 'set', 'delete'].map((name) => `secret ${name}`),
+  ...['list', 'create', 'revoke'].map((name) => `token ${name}`),
+];
+const LIFECYCLE = ['pause', 'resume', 'hibernate', 'restart'];
 const NOWHERE = { MOLECULE_URL: 'http://127.0.0.1:1' };
 
 describe('help', () => {
   it('every command explains itself with examples and exit codes, on stdout', async () => {
-    const commands = ['start', 'status', 'doctor', 'org list', 'org import', 'send', 'logs'];
+    const commands = ['start', 'status', 'doctor', 'org list', 'org import', 'send', 'logs'].concat(LIFECYCLE, SEATS);
     const helps = await Promise.all(commands.map((command) => run([...command.split(' '), '--help'])));
     for (const [index, { code, out, err }] of helps.entries()) {
       expect([code, err]).toEqual([0, '']);

@@ -73,13 +73,16 @@ interface CallInput {
   timeoutMs?: number;
 }
 
-/** Fills `:name` segments; ids are URI-encoded. */
+/** Fills `:name` segments and the `*name` at the end; all but the slashes of the latter are URI-encoded. */
 export function buildPath(
   pattern: string,
   params: Record<string, string> = {},
   query: Record<string, unknown> = {},
 ): string {
-  const path = pattern.replace(/:([A-Za-z]+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+  const path = pattern.replace(/([:*])([A-Za-z]+)/g, (_, kind: string, name: string) => {
+    const encoded = encodeURIComponent(params[name] ?? '');
+    return kind === '*' ? encoded.replaceAll('%2F', '/') : encoded;
+  });
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query))
     if (value !== undefined && value !== null) search.set(key, String(value));

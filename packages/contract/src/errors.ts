@@ -78,6 +78,11 @@ export const ERRORS = {
     meaning: 'The workspace is paused or asleep and cannot register.',
   },
   conflict: { status: 409, retryable: false, meaning: 'The resource is not in a state that allows this.' },
+  tasks_running: {
+    status: 409,
+    retryable: true,
+    meaning: 'The workspace is at work, `active_tasks` says with how many tasks; `force=true` does not wait for them.',
+  },
   workspace_removed: { status: 410, retryable: false, meaning: 'The workspace was removed.' },
   cursor_gone: {
     status: 410,
@@ -96,6 +101,11 @@ export const ERRORS = {
     retryable: false,
     meaning: 'The agent has no address the platform can call, and will not get one by itself.',
   },
+  files_unavailable: {
+    status: 422,
+    retryable: false,
+    meaning: 'The platform has no way to the folders of this workspace.',
+  },
   rate_limited: { status: 429, retryable: true, meaning: 'Too many requests; repeat after `retry_after` seconds.' },
   too_many_tokens: { status: 429, retryable: false, meaning: 'The workspace holds as many live tokens as it may.' },
   internal: {
@@ -108,6 +118,11 @@ export const ERRORS = {
     retryable: false,
     meaning: 'The request to the agent could not be constructed safely.',
   },
+  github_token_failed: {
+    status: 500,
+    retryable: true,
+    meaning: 'GitHub gave no installation token; the log has its status.',
+  },
   stop_failures: {
     status: 500,
     retryable: true,
@@ -118,6 +133,38 @@ export const ERRORS = {
     retryable: false,
     meaning: 'Stored secrets cannot be decrypted; `failed_keys` names them.',
   },
+  stop_failed: {
+    status: 502,
+    retryable: true,
+    meaning: 'The workload could not be stopped, so the workspace is in the status it had before.',
+  },
+  upstream_unreachable: {
+    status: 502,
+    retryable: true,
+    meaning: 'The control plane or the server of the canvas could not be reached.',
+  },
+  files_failed: {
+    status: 500,
+    retryable: true,
+    meaning: 'The folders of the workspace could not be read or written; the log says why.',
+  },
+  refresh_incomplete: {
+    status: 500,
+    retryable: true,
+    meaning:
+      'Images were pulled, but what runs an older one could not be found out; `partial_result` says how far it came.',
+  },
+  no_images: {
+    status: 501,
+    retryable: false,
+    meaning: 'Only a container engine has images to refresh; this platform starts agents in another way.',
+  },
+  no_console: {
+    status: 501,
+    retryable: false,
+    meaning: 'Only machines of a control plane have a console; this platform starts agents in another way.',
+  },
+  console_failed: { status: 502, retryable: true, meaning: 'The control plane did not give the console out.' },
   agent_unreachable: { status: 502, retryable: true, meaning: 'The agent could not be reached.' },
   agent_url_refused: {
     status: 502,
@@ -144,6 +191,11 @@ export const ERRORS = {
     status: 503,
     retryable: true,
     meaning: 'The disk under the datastore is nearly full; writes are refused until space is freed.',
+  },
+  no_terminal: {
+    status: 503,
+    retryable: false,
+    meaning: 'The platform has no way to a shell beside this agent; the message says why.',
   },
   no_backend: { status: 503, retryable: false, meaning: 'No provisioning backend is configured.' },
   agent_busy: { status: 503, retryable: true, meaning: 'The agent is busy and the message was not queued.' },

@@ -52,8 +52,16 @@ export const RECORDED_EVENTS = {
   WORKSPACE_PAUSED: z.looseObject({ name: text }),
   WORKSPACE_HIBERNATED: z.looseObject({ name: text, tier: count }),
   WORKSPACE_REMOVED: z.looseObject({ cascade_deleted: count.optional() }),
+  /** On the workspace that stays; names of those under it that were removed, deepest first. */
+  WORKSPACE_COLLAPSED: z.looseObject({ removed_children: z.array(text) }),
   WORKSPACE_MOVED: z.looseObject({ parent_id: text.nullable(), previous_parent_id: text.nullable() }),
   AGENT_CARD_UPDATED: z.looseObject({ agent_card: z.unknown() }),
+  AGENT_ASSIGNED: z.looseObject({ agent_id: text, model: text }),
+  AGENT_REPLACED: z.looseObject({ agent_id: text, model: text, old_agent_id: text, old_model: text }),
+  AGENT_REMOVED: z.looseObject({ agent_id: text, model: text }),
+  /** Told once at each end of the move. */
+  AGENT_MOVED: z.looseObject({ agent_id: text, model: text, from_workspace: text, to_workspace: text }),
+  EXTERNAL_CREDENTIALS_ROTATED: z.looseObject({ token_prefix: text }),
   DELEGATION_SENT: z.looseObject({ delegation_id: text, target_id: text, task_preview: text }),
   DELEGATION_STATUS: z.looseObject({ delegation_id: text, target_id: text, status: text }),
   DELEGATION_COMPLETE: z.looseObject({
@@ -63,6 +71,8 @@ export const RECORDED_EVENTS = {
     via: text.optional(),
   }),
   DELEGATION_FAILED: z.looseObject({ delegation_id: text, target_id: text, error: text }),
+  CRON_EXECUTED: z.looseObject({ schedule_id: text, schedule_name: text, status: text }),
+  CRON_SKIPPED: z.looseObject({ schedule_id: text, schedule_name: text, reason: text }),
 } as const;
 
 export const BROADCAST_EVENTS = {

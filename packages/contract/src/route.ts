@@ -31,7 +31,10 @@ export type HttpMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface Route {
   readonly method: HttpMethod;
-  /** Fastify path pattern, `/workspaces/:id`. A parameter named `id` or ending in `Id` must be a UUID unless `params` says otherwise. */
+  /**
+   * Path pattern, `/workspaces/:id`. A parameter named `id` or ending in `Id` must be a UUID unless `params` says otherwise.
+   * A last segment `*name` is the rest of the path, slashes included.
+   */
   readonly path: string;
   readonly auth: AuthClass;
   readonly summary: string;
@@ -60,9 +63,17 @@ export function defineRoutes<const T extends RouteTable>(routes: T): T {
 type Parsed<S, Fallback> = S extends z.ZodType ? z.output<S> : Fallback;
 type Sent<S, Fallback> = S extends z.ZodType ? z.input<S> : Fallback;
 
-/** `:name` segments of a path as an object type. */
-export type PathParams<P extends string> = P extends `${string}:${infer Name}/${infer Rest}`
-  ? { [K in Name]: string } & PathParams<`/${Rest}`>
+/** The names in a path pattern, in order. */
+export const paramsOf = (path: string): string[] =>
+  [...path.matchAll(/[:*]([A-Za-z]+)/g)].map(([, name]) => name ?? '');
+
+/** `:name` segments of a path, and its `*name`, as an object type. */
+export type PathParams<P extends string> = P extends `${infer Before}/*${infer Name}`
+  ? { [K in Name]: string } & PathParams<Before>
+  : NamedParams<P>;
+
+type NamedParams<P extends string> = P extends `${string}:${infer Name}/${infer Rest}`
+  ? { [K in Name]: string } & NamedParams<`/${Rest}`>
   : P extends `${string}:${infer Name}`
     ? { [K in Name]: string }
     : Record<never, never>;

@@ -3,11 +3,16 @@
 import { activityRoutes, eventRoutes } from './activity.ts';
 import { authRoutes } from './auth.ts';
 import { delegationRoutes } from './delegation.ts';
-import { fileRoutes } from './files.ts';
+import { fileRoutes, terminalRoutes } from './files.ts';
+import { imageRoutes } from './images.ts';
+import { lifecycleRoutes } from './lifecycle.ts';
+import { machineRoutes } from './machines.ts';
 import { messagingRoutes } from './messaging.ts';
 import { operationsRoutes } from './operations.ts';
 import { orgRoutes } from './org.ts';
 import { registryRoutes } from './registry.ts';
+import { scheduleRoutes } from './schedules.ts';
+import { seatRoutes } from './seats.ts';
 import { secretRoutes } from './secrets.ts';
 import { canvasRoutes, workspaceRoutes } from './workspaces.ts';
 
@@ -15,15 +20,21 @@ export const ROUTES = {
   ...operationsRoutes,
   ...authRoutes,
   ...workspaceRoutes,
+  ...lifecycleRoutes,
+  ...machineRoutes,
+  ...seatRoutes,
   ...canvasRoutes,
   ...registryRoutes,
   ...secretRoutes,
   ...orgRoutes,
   ...messagingRoutes,
   ...delegationRoutes,
+  ...scheduleRoutes,
   ...activityRoutes,
   ...eventRoutes,
   ...fileRoutes,
+  ...imageRoutes,
+  ...terminalRoutes,
 } as const;
 
 export type RouteName = keyof typeof ROUTES;
@@ -33,13 +44,19 @@ export const ROUTE_TABLES = {
   operations: operationsRoutes,
   auth: authRoutes,
   workspaces: workspaceRoutes,
+  lifecycle: lifecycleRoutes,
+  machines: machineRoutes,
+  seats: seatRoutes,
   canvas: canvasRoutes,
   registry: registryRoutes,
   secrets: secretRoutes,
   org: orgRoutes,
   messaging: messagingRoutes,
   delegation: delegationRoutes,
+  schedules: scheduleRoutes,
   activity: activityRoutes,
   events: eventRoutes,
   files: fileRoutes,
+  images: imageRoutes,
+  terminal: terminalRoutes,
 } as const;

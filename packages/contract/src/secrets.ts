@@ -16,6 +16,7 @@ const secretRow = z.object({
 });
 const secretBody = z.object({ key: secretKey, value: z.string().min(1).max(65_536) });
 const saved = z.object({ status: z.literal('saved'), key: z.string(), scope: z.literal('global').optional() });
+const installationToken = z.object({ token: z.string(), expires_at: time });
 const deleted = z.object({ status: z.literal('deleted'), key: z.string(), scope: z.literal('global').optional() });
 
 export const secretRoutes = defineRoutes({
@@ -97,5 +98,22 @@ export const secretRoutes = defineRoutes({
     params: z.object({ key: z.string() }),
     replies: { 200: deleted },
     errors: ['not_found'],
+  },
+  getGithubToken: {
+    method: 'GET',
+    path: '/admin/github-installation-token',
+    auth: 'ADMIN',
+    summary: 'An installation token of the configured GitHub App.',
+    replies: { 200: installationToken },
+    errors: ['not_found', 'github_token_failed'],
+  },
+  getSeatGithubToken: {
+    method: 'GET',
+    path: '/workspaces/:id/github-installation-token',
+    auth: 'SELF',
+    summary: 'The same, for the agent of a workspace.',
+    params: idParams,
+    replies: { 200: installationToken },
+    errors: ['not_found', 'github_token_failed'],
   },
 });

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { flag, idParams, int32, jsonObject, nullableTime, time, uuid } from './common.ts';
 import { defineRoutes } from './route.ts';
+import { connectionBlock } from './seats.ts';
 
 export const WORKSPACE_STATUSES = [
   'provisioning',
@@ -162,15 +163,6 @@ export const createWorkspaceBody = z.object({
   canvas: canvasPoint.optional(),
 });
 export type CreateWorkspaceBody = z.output<typeof createWorkspaceBody>;
-
-export const connectionBlock = z.object({
-  workspace_id: uuid,
-  platform_url: z.string(),
-  auth_token: z.string(),
-  registry_endpoint: z.string(),
-  heartbeat_endpoint: z.string(),
-  curl_register_template: z.string(),
-});
 
 export const createWorkspaceReply = z.object({
   id: uuid,

@@ -13,8 +13,8 @@ import { createDelegation, type Delegation } from './delegation/index.ts';
 import { createEvents, type Events } from './events/index.ts';
 import { createFiles } from './files/index.ts';
 import { listLoops } from './loops.ts';
-import { createMessaging, type Messaging } from './messaging/index.ts';
-import { createOperations } from './operations/index.ts';
+import { createMessaging, hasWaiting, type Messaging } from './messaging/index.ts';
+import { createEdge, createOperations } from './operations/index.ts';
 import { createHierarchy } from './org/hierarchy.ts';
 import { createOrg, type Org } from './org/index.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
@@ -24,9 +24,12 @@ import type { Logger } from './platform/log.ts';
 import { createSupervisor, type Supervisor } from './platform/loops.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { createOutbound, type Resolve } from './platform/outbound/index.ts';
+import { createPresence } from './platform/presence.ts';
 import { createProvisioning, type Provisioning } from './provisioning/index.ts';
 import { createRegistry, type Registry } from './registry/index.ts';
+import { createSchedules, type Schedules } from './schedules/index.ts';
 import { createSecrets, type Secrets } from './secrets/index.ts';
+import { createTerminals } from './terminal/index.ts';
 import { createWorkspaces, type Workspaces } from './workspaces/index.ts';
 
 export const MIGRATIONS_DIR = join(import.meta.dirname, '../migrations');
@@ -41,6 +44,8 @@ export interface PlatformOptions {
   agentCommand?: readonly string[];
   /** Looks names of agents up instead of the system's resolver. */
   resolve?: Resolve;
+  /** Told the namespaces of purged workspaces, `workspace:<id>`, so that what they remembered can be forgotten (chapter 10 §2.9). */
+  onPurged?: readonly ((namespace: string) => Promise<void>)[];
 }
 
 export interface Platform {
@@ -55,6 +60,7 @@ export interface Platform {
   registry: Registry;
   messaging: Messaging;
   delegation: Delegation;
+  schedules: Schedules;
   supervisor: Supervisor;
   /** Serves, then starts the loops: recovery never comes before serving (ruling R10). @returns the address people open. */
   listen(): Promise<{ url: string; port: number }>;
@@ -70,9 +76,11 @@ export async function createPlatform({
   version,
   agentCommand,
   resolve,
+  onPurged = [],
 }: PlatformOptions): Promise<Platform> {
   await migrate(db, MIGRATIONS_DIR);
   const instanceId = randomUUID();
+  const presence = createPresence(db, instanceId);
   const startedAt = new Date(clock.now());
   const metrics = createMetrics();
   const http = createHttpServer({ log, metrics, trustedProxies: config.trustedProxies });
@@ -105,7 +113,8 @@ export async function createPlatform({
     publicUrl,
     ports: {
       provision: (id) => void provisioning.provision(id),
-      stop: (id) => provisioning.remove(id),
+      stop: (id) => provisioning.stop(id),
+      remove: (id) => provisioning.remove(id),
       restart: (id, request) => provisioning.restartWith(id, request),
       hasBackend: () => provisioning.hasBackend(),
       readLog: (id, lines) => provisioning.readLog(id, lines),
@@ -116,12 +125,18 @@ export async function createPlatform({
       readModel: (id, runtime) => secrets.readModel(id, runtime),
       saveModel: (id, model) => secrets.saveModel(id, model),
       mintToken: async (trx, id) => (await auth.tokens.mint(trx, id)).token,
+      rotateToken: async (trx, id) => {
+        await auth.tokens.revokeAll(trx, [id], { byDeletion: false });
+        return await auth.tokens.mint(trx, id);
+      },
       revokeTokens: async (trx, ids) => void (await auth.tokens.revokeAll(trx, ids, { byDeletion: true })),
       forgetTokens: () => auth.tokens.forget(),
       endMessaging: async (trx, ids, reason) => {
         await messaging.dropFor(trx, ids, reason);
         await delegation.failFor(trx, ids);
+        await schedules.disableFor(trx, ids);
       },
+      onPurged,
       canCommunicate: (a, b) => canCommunicate(a, b),
       judgeUrl: async (url) => refusalOf(await outbound.judge(url, 'register')),
     },
@@ -132,11 +147,12 @@ export async function createPlatform({
     config,
     workspaces,
     log,
+    clock,
     restart: (ids) => {
       for (const id of ids) provisioning.restart(id, 'secrets changed');
     },
   });
-  const provisioning: Provisioning = createProvisioning({
+  const provisioning: Provisioning = await createProvisioning({
     db,
     config,
     workspaces,
@@ -150,7 +166,16 @@ export async function createPlatform({
     agentCommand,
   });
   const judgeUrl = async (url: string) => refusalOf(await outbound.judge(url, 'register'));
-  const org: Org = createOrg({ db, config, workspaces, secrets, provisioning, judgeUrl, log });
+  const org: Org = createOrg({
+    db,
+    config,
+    workspaces,
+    secrets,
+    provisioning,
+    judgeUrl,
+    seedSchedules: (executor, id, wanted) => schedules.seed(executor, id, wanted),
+    log,
+  });
   const activity: Activity = createActivity({
     db,
     config,
@@ -171,6 +196,7 @@ export async function createPlatform({
     log,
     restart: (id) => provisioning.revive(id, 'no heartbeat'),
     ports: {
+      hasWaiting,
       drain: (id) => messaging.drain(id),
       noteActiveMessages: async (id, messages) => {
         await messaging.noteActive(id, messages);
@@ -199,17 +225,68 @@ export async function createPlatform({
     },
     onQueueOutcome: (message, outcome) => delegation.onQueueOutcome(message, outcome),
     onDelegationMessage: (message) => delegation.onMessage(message),
+    onEndIn: (trx, item, end) => schedules.onEndIn(trx, item, end),
   });
   const delegation: Delegation = createDelegation({ db, config, events, workspaces, activity, messaging, log });
-  const files = createFiles({ workspaces, outbound, readInboundSecret: registry.inboundSecrets.readOrHeal, log });
+  const schedules: Schedules = createSchedules({
+    db,
+    events,
+    workspaces,
+    activity,
+    messaging,
+    canCommunicate,
+    clock,
+    metrics,
+    log,
+  });
+  const files = createFiles({
+    folders: {
+      store: provisioning.files,
+      findTemplate: provisioning.findTemplateFolder,
+      readModel: async (id, runtime) => (await secrets.readModel(id, runtime)).model,
+    },
+    workspaces,
+    outbound,
+    readInboundSecret: registry.inboundSecrets.readOrHeal,
+    log,
+  });
+  const terminals = createTerminals({
+    provisioning,
+    workspaces,
+    canCommunicate,
+    allowedOrigin: auth.allowedOrigin,
+    isStillAllowed: auth.isStillAllowed,
+    clock,
+    log,
+  });
+  const edge = createEdge(config, auth);
   const supervisor = createSupervisor(
-    listLoops({ db, config, events, auth, provisioning, org, activity, registry, messaging, delegation }),
-    { db, clock, log, instanceId },
+    listLoops({
+      db,
+      config,
+      events,
+      auth,
+      workspaces,
+      edge,
+      secrets,
+      provisioning,
+      org,
+      activity,
+      registry,
+      messaging,
+      delegation,
+      schedules,
+      terminals,
+      clock,
+      presence,
+    }),
+    { db, clock, log, presence },
   );
   const operations = createOperations({
     db,
     config,
     auth,
+    log,
     supervisor,
     metrics,
     version,
@@ -222,7 +299,7 @@ export async function createPlatform({
   });
 
   // Edge first: headers, limits and origins guard every route that follows.
-  await operations.installEdge(http);
+  await edge.install(http);
   auth.mount(http);
   await operations.mount(http, auth.authorize);
   workspaces.mount(http, auth.authorize);
@@ -230,16 +307,18 @@ export async function createPlatform({
   org.mount(http, auth.authorize);
   activity.mount(http, auth.authorize);
   files.mount(http, auth.authorize);
+  terminals.mount(http, auth.authorize);
+  provisioning.mount(http, auth.authorize);
   registry.mount(http, auth.authorize);
   messaging.mount(http, auth.authorize);
   delegation.mount(http, auth.authorize);
+  schedules.mount(http, auth.authorize);
   events.mount(http, auth.authorize, {
     canCommunicate,
     workspaceExists: async (id) => {
       const facts = await workspaces.facts(id);
       return facts !== null && facts.status !== 'removed';
     },
-    allowedOrigin: auth.allowedOrigin,
     isStillAllowed: auth.isStillAllowed,
   });
 
@@ -255,11 +334,13 @@ export async function createPlatform({
     registry,
     messaging,
     delegation,
+    schedules,
     supervisor,
     async listen() {
       await events.start();
       await auth.start();
       await workspaces.start();
+      await provisioning.claim();
       await http.listen({ host: config.host, port: config.port });
       const bound = http.addresses()[0];
       const port = typeof bound === 'object' ? bound.port : config.port;
@@ -270,7 +351,7 @@ export async function createPlatform({
           : config.host;
       const url = `http://${host}:${port}`;
       // An explicit PLATFORM_URL counts; the derived one follows the port that was really bound.
-      if (config.port === 0) address.url = url;
+      if (config.port === 0) address.url = withPort(config.platformUrl, port);
       await provisioning.start();
       supervisor.start();
       return { url, port };
@@ -289,6 +370,11 @@ export async function createPlatform({
       await outbound.close();
     },
   };
+}
+
+/** Port 0 is free to be any: what was derived from it follows, what the operator gave stays. */
+function withPort(platformUrl: string, port: number): string {
+  return platformUrl.replace(/:0$/, `:${port}`);
 }
 
 /** Null when the guard lets the address pass. */

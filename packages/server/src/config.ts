@@ -5,18 +5,20 @@ import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { type DockerSettings, readDockerSettings } from './config-docker.ts';
+import { ConfigError, type Environment, positiveWhole, text } from './config-env.ts';
 
-export const PROVISIONERS = ['process', 'none'] as const;
+export type { DockerSettings } from './config-docker.ts';
+export { ConfigError } from './config-env.ts';
+
+export const PROVISIONERS = ['process', 'docker', 'control-plane', 'kubernetes', 'none'] as const;
 export type ProvisionerName = (typeof PROVISIONERS)[number];
 
-/** A setting nobody can start with; `hint` is the line that mends it. */
-export class ConfigError extends Error {
-  readonly hint: string;
-  constructor(message: string, hint: string) {
-    super(message);
-    this.name = 'ConfigError';
-    this.hint = hint;
-  }
+export interface GithubApp {
+  apiUrl: string;
+  appId: string;
+  installationId: string;
+  privateKeyFile: string;
 }
 
 export interface Config {
@@ -32,18 +34,43 @@ export interface Config {
   isDevelopment: boolean;
   isProduction: boolean;
   isSaas: boolean;
+  /** Tenant identity of a hosted platform: the guard at the edge, sessions and the control-plane backend go by it. */
+  orgId: string | null;
+  orgSlug: string | null;
+  /** Control plane: verifies sessions and takes what comes in under `/cp/`. */
+  cpUpstreamUrl: string | null;
+  /** All four of them, or null: installation tokens cannot be had then. */
+  githubApp: GithubApp | null;
+  /** Where the canvas comes from instead of the files of this repository. */
+  canvasProxyUrl: string | null;
   /** From the environment; the generated one lives in the data directory (auth). */
   adminToken: string | null;
   /** `ADMIN_TOKEN` empty and a development environment: bearer-less callers act as administrators. */
   devHatch: boolean;
   testTokensEnabled: boolean;
   secretsKey: string | null;
+  /** Keys that only read: what was written under one is written again under the current key. */
+  previousSecretsKeys: readonly Buffer[];
   provisioner: ProvisionerName;
+  /** Where machines are asked for, on the control-plane backend; null on every other. */
+  cpProvisionUrl: string | null;
+  /** Proves this tenant to the control plane. */
+  cpSharedSecret: string | null;
+  /** Reads the console of a machine. */
+  cpAdminApiToken: string | null;
+  /** What stands before the runtime in the name of its image. */
+  imagePrefix: string;
+  docker: DockerSettings;
+  /** Of the workloads; null = the platform's own. */
+  kubernetesNamespace: string | null;
+  /** File that names the cluster, or several; null = the usual one, else the cluster this platform runs in. */
+  kubeconfig: string | null;
   provisionConcurrency: number;
   provisionTimeoutSeconds: number | null;
   templatesDir: string;
   orgTemplatesDir: string;
   canvasDir: string;
+  /** Other origins whose pages may use the API, on every transport; the platform's own always may. */
   corsOrigins: string[];
   trustedProxies: string[];
   /** Requests per minute and client; 0 = unlimited. */
@@ -77,22 +104,6 @@ const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
 
 export function isLoopbackHost(host: string): boolean {
   return LOOPBACK.has(host) || (isIPv4(host) && host.startsWith('127.'));
-}
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Unset and blank are the same. */
-function text(env: Environment, name: string): string | null {
-  const value = env[name]?.trim();
-  return value ? value : null;
-}
-
-function positiveSeconds(env: Environment, name: string, fallback: number, warnings: string[]): number {
-  const value = text(env, name);
-  if (value === null) return fallback;
-  if (/^\d+$/.test(value) && Number(value) > 0) return Number(value);
-  warnings.push(`${name}=${value} is not a positive whole number; using ${fallback}`);
-  return fallback;
 }
 
 /** `MOLECULE_PROVISION_CONCURRENCY` (chapter 10 §7.7): unset 3, 0 unlimited, nonsense 3 with a warning. */
@@ -132,17 +143,72 @@ function parseProvisioner(env: Environment): ProvisionerName {
   );
 }
 
-function parseOrigins(env: Environment): string[] {
-  const origins = (text(env, 'CORS_ORIGINS') ?? 'http://localhost:3000,http://localhost:3001')
+/** Where agents reach the platform: a container or a machine has a loopback of its own. */
+function readPlatformUrl(env: Environment, provisioner: ProvisionerName, host: string, warnings: string[]): string {
+  const port = parsePort(env);
+  const given = text(env, 'PLATFORM_URL');
+  if (given !== null) return given.replace(/\/+$/, '');
+  if (provisioner === 'process' || provisioner === 'none') return `http://127.0.0.1:${port}`;
+  if (provisioner === 'docker' && isLoopbackHost(host) && process.platform === 'linux')
+    warnings.push(
+      `HOST=${host} cannot be reached from containers; set HOST=0.0.0.0 (with ADMIN_TOKEN) or PLATFORM_URL`,
+    );
+  return `http://host.docker.internal:${port}`;
+}
+
+/** http or https, without credentials, query and trailing slash. */
+function readUrl(env: Environment, name: string): string | null {
+  const value = text(env, name);
+  if (value === null) return null;
+  const url = URL.parse(value);
+  const isUsable = url !== null && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search;
+  if (!isUsable)
+    throw new ConfigError(`${name} is not an http or https address`, `${name}=https://host.example npm start`);
+  return value.replace(/\/+$/, '');
+}
+
+/** No address by default either (ruling R9). */
+function readGithubApp(env: Environment, warnings: string[]): GithubApp | null {
+  const app = {
+    apiUrl: readUrl(env, 'GITHUB_API_URL'),
+    appId: text(env, 'GITHUB_APP_ID'),
+    installationId: text(env, 'GITHUB_APP_INSTALLATION_ID'),
+    privateKeyFile: text(env, 'GITHUB_APP_PRIVATE_KEY_FILE'),
+  };
+  const { apiUrl, appId, installationId, privateKeyFile } = app;
+  if (apiUrl && appId && installationId && privateKeyFile) return { apiUrl, appId, installationId, privateKeyFile };
+  if (appId || installationId || privateKeyFile)
+    warnings.push(
+      'the GitHub App needs GITHUB_API_URL, GITHUB_APP_ID, _INSTALLATION_ID and _PRIVATE_KEY_FILE; it is off',
+    );
+  return null;
+}
+
+/** Without a default: nobody's machines are meant unless somebody says whose (ruling R9). */
+function readControlPlaneUrl(env: Environment, provisioner: ProvisionerName): string | null {
+  const url = readUrl(env, 'CP_PROVISION_URL') ?? readUrl(env, 'MOLECULE_CP_URL');
+  if (url !== null || provisioner !== 'control-plane') return url;
+  throw new ConfigError(
+    'The control-plane backend needs CP_PROVISION_URL or MOLECULE_CP_URL',
+    'MOLECULE_CP_URL=https://control-plane.example npm start',
+  );
+}
+
+/** Behind a proxy that ends TLS the request itself does not show the address people use, so that one counts as well. */
+function parseOrigins(env: Environment, externalUrl: string | null): string[] {
+  const remedy = 'CORS_ORIGINS=https://canvas.example npm start';
+  const listed = (text(env, 'CORS_ORIGINS') ?? 'http://localhost:3000,http://localhost:3001')
     .split(',')
     .map((origin) => origin.trim())
     .filter(Boolean);
-  if (origins.includes('*'))
-    throw new ConfigError(
-      'CORS_ORIGINS may not be *: cookies travel with these requests',
-      'CORS_ORIGINS=https://canvas.example npm start',
-    );
-  return origins;
+  if (listed.includes('*'))
+    throw new ConfigError('CORS_ORIGINS may not be *: cookies travel with these requests', remedy);
+  const origins = listed.map((origin) => {
+    const parsed = URL.parse(origin)?.origin ?? 'null';
+    if (parsed === 'null') throw new ConfigError(`CORS_ORIGINS: ${origin} is not an origin`, remedy);
+    return parsed;
+  });
+  return [...new Set(externalUrl === null ? origins : [...origins, new URL(externalUrl).origin])];
 }
 
 const SECRETS_KEY_BYTES = 32;
@@ -164,6 +230,22 @@ function readSecretsKey(env: Environment, isProduction: boolean): string | null 
   return value;
 }
 
+/** Comma separated; base64, because a raw key may hold a comma. */
+function readPreviousSecretsKeys(env: Environment): Buffer[] {
+  return (text(env, 'SECRETS_ENCRYPTION_KEY_PREVIOUS') ?? '')
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean)
+    .map((one) => {
+      const key = parseSecretsKey(one);
+      if (key !== null) return key;
+      throw new ConfigError(
+        'SECRETS_ENCRYPTION_KEY_PREVIOUS must be keys of 32 bytes, comma separated',
+        'SECRETS_ENCRYPTION_KEY_PREVIOUS=<the key used until now> SECRETS_ENCRYPTION_KEY=<the new one> npm start',
+      );
+    });
+}
+
 /** The repository root, found from this file; templates and the built canvas ship beside the packages. */
 const REPOSITORY = resolve(import.meta.dirname, '../../..');
 
@@ -181,10 +263,12 @@ function pickVariables(env: Environment, wanted: RegExp): Record<string, string>
 }
 
 /**
- * @param env the process environment, or a test's own.
+ * @param own the process environment, or a test's own.
+ * @param tenant what the control plane says of this tenant; counts before the environment.
  * @throws ConfigError for a setting that cannot be started with.
  */
-export function readConfig(env: Environment = process.env): Config {
+export function readConfig(own: Environment = process.env, tenant: Readonly<Record<string, string>> = {}): Config {
+  const env = { ...own, ...tenant };
   const warnings: string[] = [];
   const host = text(env, 'HOST') ?? '127.0.0.1';
   const port = parsePort(env);
@@ -203,23 +287,39 @@ export function readConfig(env: Environment = process.env): Config {
   }
   if (isProduction && adminToken === null)
     throw new ConfigError('Production needs ADMIN_TOKEN', 'ADMIN_TOKEN=$(openssl rand -hex 32) npm start');
+  const externalPlatformUrl = readUrl(env, 'EXTERNAL_PLATFORM_URL');
+  const provisioner = parseProvisioner(env);
+  const cpSharedSecret = text(env, 'MOLECULE_CP_SHARED_SECRET') ?? text(env, 'PROVISION_SHARED_SECRET');
   const templatesDir = text(env, 'CONFIGS_DIR') ?? join(REPOSITORY, 'templates/workspaces');
   const config: Config = {
     host,
     port,
     databaseUrl: text(env, 'DATABASE_URL'),
     dataDir: resolve(text(env, 'MOLECULE_DATA_DIR') ?? '.molecule'),
-    platformUrl: (text(env, 'PLATFORM_URL') ?? `http://127.0.0.1:${port}`).replace(/\/+$/, ''),
-    externalPlatformUrl: text(env, 'EXTERNAL_PLATFORM_URL')?.replace(/\/+$/, '') ?? null,
+    platformUrl: readPlatformUrl(env, provisioner, host, warnings),
+    externalPlatformUrl,
     environment,
     isDevelopment,
     isProduction,
     isSaas: parseSaas(env, warnings),
+    orgId: text(env, 'MOLECULE_ORG_ID'),
+    orgSlug: text(env, 'MOLECULE_ORG_SLUG'),
+    cpUpstreamUrl: readUrl(env, 'CP_UPSTREAM_URL'),
+    canvasProxyUrl: readUrl(env, 'CANVAS_PROXY_URL'),
+    githubApp: readGithubApp(env, warnings),
     adminToken,
     devHatch,
     testTokensEnabled: text(env, 'MOLECULE_ENABLE_TEST_TOKENS') === '1' || (environment !== '' && !isProduction),
     secretsKey: readSecretsKey(env, isProduction),
-    provisioner: parseProvisioner(env),
+    previousSecretsKeys: readPreviousSecretsKeys(env),
+    provisioner,
+    cpProvisionUrl: readControlPlaneUrl(env, provisioner),
+    cpSharedSecret,
+    cpAdminApiToken: text(env, 'CP_ADMIN_API_TOKEN') ?? cpSharedSecret,
+    imagePrefix: text(env, 'MOLECULE_IMAGE_PREFIX') ?? 'molecule/workspace-',
+    docker: readDockerSettings(env, warnings),
+    kubernetesNamespace: text(env, 'MOLECULE_K8S_NAMESPACE'),
+    kubeconfig: text(env, 'KUBECONFIG'),
     provisionConcurrency: parseProvisionConcurrency(env.MOLECULE_PROVISION_CONCURRENCY, warnings),
     provisionTimeoutSeconds:
       Number(text(env, 'PROVISION_TIMEOUT_SECONDS')) > 0 ? Number(text(env, 'PROVISION_TIMEOUT_SECONDS')) : null,
@@ -228,18 +328,18 @@ export function readConfig(env: Environment = process.env): Config {
       ? join(templatesDir, 'orgs')
       : join(REPOSITORY, 'templates/orgs'),
     canvasDir: join(REPOSITORY, 'packages/canvas/dist'),
-    corsOrigins: parseOrigins(env),
+    corsOrigins: parseOrigins(env, externalPlatformUrl),
     trustedProxies: (text(env, 'TRUSTED_PROXIES') ?? '')
       .split(',')
       .map((proxy) => proxy.trim())
       .filter(Boolean),
-    rateLimit: devHatch ? 0 : positiveSeconds(env, 'RATE_LIMIT', 600, warnings),
-    a2aIdleTimeoutSeconds: positiveSeconds(env, 'A2A_IDLE_TIMEOUT_SECONDS', 300, warnings),
-    remoteLivenessStaleSeconds: positiveSeconds(env, 'REMOTE_LIVENESS_STALE_AFTER', 90, warnings),
-    delegationSweepSeconds: positiveSeconds(env, 'DELEGATION_SWEEPER_INTERVAL_S', 300, warnings),
-    delegationStuckSeconds: positiveSeconds(env, 'DELEGATION_STUCK_THRESHOLD_S', 600, warnings),
-    activityRetentionDays: positiveSeconds(env, 'ACTIVITY_RETENTION_DAYS', 7, warnings),
-    activityCleanupHours: positiveSeconds(env, 'ACTIVITY_CLEANUP_INTERVAL_HOURS', 6, warnings),
+    rateLimit: devHatch ? 0 : positiveWhole(env, 'RATE_LIMIT', 600, warnings),
+    a2aIdleTimeoutSeconds: positiveWhole(env, 'A2A_IDLE_TIMEOUT_SECONDS', 300, warnings),
+    remoteLivenessStaleSeconds: positiveWhole(env, 'REMOTE_LIVENESS_STALE_AFTER', 90, warnings),
+    delegationSweepSeconds: positiveWhole(env, 'DELEGATION_SWEEPER_INTERVAL_S', 300, warnings),
+    delegationStuckSeconds: positiveWhole(env, 'DELEGATION_STUCK_THRESHOLD_S', 600, warnings),
+    activityRetentionDays: positiveWhole(env, 'ACTIVITY_RETENTION_DAYS', 7, warnings),
+    activityCleanupHours: positiveWhole(env, 'ACTIVITY_CLEANUP_INTERVAL_HOURS', 6, warnings),
     agentEmailDomain: text(env, 'MOLECULE_AGENT_EMAIL_DOMAIN') ?? 'agents.molecule.local',
     logLevel: text(env, 'LOG_LEVEL') ?? 'info',
     modelEnvironment: Object.freeze(pickVariables(env, MODEL_VARIABLE)),

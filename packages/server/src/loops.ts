@@ -6,27 +6,58 @@ import type { Config } from './config.ts';
 import type { Delegation } from './delegation/index.ts';
 import type { Events } from './events/index.ts';
 import type { Messaging } from './messaging/index.ts';
+import type { Edge } from './operations/index.ts';
 import type { Org } from './org/index.ts';
+import type { Clock } from './platform/clock.ts';
 import type { Database } from './platform/db/index.ts';
 import type { Loop } from './platform/loops.ts';
+import { createMemoryLoop } from './platform/memory.ts';
+import type { Presence } from './platform/presence.ts';
 import type { Provisioning } from './provisioning/index.ts';
 import type { Registry } from './registry/index.ts';
+import type { Schedules } from './schedules/index.ts';
+import type { Secrets } from './secrets/index.ts';
+import type { Terminals } from './terminal/index.ts';
+import type { Workspaces } from './workspaces/index.ts';
 
 export interface LoopSources {
   db: Database;
   config: Config;
   events: Events;
   auth: Auth;
+  workspaces: Workspaces;
+  edge: Edge;
+  secrets: Secrets;
   provisioning: Provisioning;
   org: Org;
   activity: Activity;
   registry: Registry;
   messaging: Messaging;
   delegation: Delegation;
+  schedules: Schedules;
+  terminals: Terminals;
+  clock: Clock;
+  presence: Presence;
 }
 
 export function listLoops(sources: LoopSources): Loop[] {
-  const { db, events, auth, provisioning, activity, registry, messaging, delegation } = sources;
+  const {
+    db,
+    events,
+    auth,
+    workspaces,
+    edge,
+    secrets,
+    provisioning,
+    activity,
+    registry,
+    messaging,
+    delegation,
+    schedules,
+    terminals,
+    clock,
+    presence,
+  } = sources;
   return [
     {
       name: 'store-maintenance',
@@ -36,12 +67,29 @@ export function listLoops(sources: LoopSources): Loop[] {
       runs: 'every-replica',
       run: () => db.maintain(),
     },
+    {
+      name: 'replica-presence',
+      why: 'The work of this replica would be taken for that of a dead one, and of a dead one for nobody’s to take over.',
+      everyMs: 8_000,
+      timeoutMs: 5_000,
+      runs: 'every-replica',
+      run: async () => {
+        await presence.assert();
+        return {};
+      },
+    },
+    createMemoryLoop({ clock, trimStore: db.trim }),
     ...events.loops,
     ...auth.loops,
+    ...edge.loops,
+    ...secrets.loops,
+    ...workspaces.loops,
     ...registry.loops,
     ...provisioning.loops,
     ...activity.loops,
     ...messaging.loops,
     ...delegation.loops,
+    ...schedules.loops,
+    ...terminals.loops,
   ];
 }

@@ -11,6 +11,7 @@ import { type DataLock, lockDataDir } from './platform/db/data-lock.ts';
 import type { Database } from './platform/db/index.ts';
 import { createLog, type Logger } from './platform/log.ts';
 import { explainRefusal } from './refusal.ts';
+import { applyTenantConfig } from './tenant-config.ts';
 
 const SHUTDOWN_LIMIT_MS = 30_000;
 /** A terminal and its parent may both pass the first Ctrl-C on; a later one is meant. */
@@ -143,6 +144,7 @@ export async function runPlatform({ env, json = false }: RunOptions = {}): Promi
   try {
     config = readConfig(env);
     log = createLog(config.logLevel);
+    config = await applyTenantConfig(config, env, log);
     warn(config, log);
     const description = await describe(await start(config, log, cleanups), config);
     process.stdout.write(json ? `${JSON.stringify(description)}\n` : greet(description));

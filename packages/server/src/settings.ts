@@ -22,8 +22,66 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     name: 'MOLECULE_PROVISIONER',
-    fallback: 'process',
-    meaning: 'What starts agents: `process`, or `none` when they are started elsewhere.',
+    fallback: 'process; control-plane with `MOLECULE_ORG_ID`',
+    meaning:
+      'What starts agents: `process`, `docker`, `kubernetes`, `control-plane`, or `none` when they are started elsewhere.',
+  },
+  {
+    name: 'CP_PROVISION_URL',
+    fallback: '`MOLECULE_CP_URL`',
+    meaning: 'Control plane that starts the machines of agents.',
+  },
+  { name: 'MOLECULE_CP_URL', fallback: '–', meaning: 'The same; the control plane itself may change it at a start.' },
+  {
+    name: 'MOLECULE_CP_SHARED_SECRET',
+    fallback: '`PROVISION_SHARED_SECRET`',
+    meaning: 'Credential for the control plane.',
+  },
+  { name: 'PROVISION_SHARED_SECRET', fallback: '–', meaning: 'The same, by its older name.' },
+  { name: 'CP_ADMIN_API_TOKEN', fallback: 'the shared secret', meaning: 'Credential for the consoles of machines.' },
+  {
+    name: 'MOLECULE_IMAGE_PREFIX',
+    fallback: 'molecule/workspace-',
+    meaning: 'What stands before the runtime in the name of an agent’s image.',
+  },
+  {
+    name: 'MOLECULE_IMAGE_PLATFORM',
+    fallback: 'the engine’s own; linux/amd64 on Apple silicon',
+    meaning: 'Platform of the images that are pulled.',
+  },
+  {
+    name: 'WORKSPACE_IMAGE_LOCAL_OVERRIDE',
+    fallback: '–',
+    meaning: '`1` ignores image pins, for images that are built on this machine.',
+  },
+  {
+    name: 'IMAGE_AUTO_REFRESH',
+    fallback: 'false',
+    meaning: '`true` looks for newer images of runtimes every five minutes and restarts what runs an older one.',
+  },
+  { name: 'GHCR_USER', fallback: '–', meaning: 'Login at the registry of the images; together with `GHCR_TOKEN`.' },
+  { name: 'GHCR_TOKEN', fallback: '–', meaning: 'Its token.' },
+  { name: 'DOCKER_HOST', fallback: 'the usual socket', meaning: 'Where the container engine listens.' },
+  {
+    name: 'MOLECULE_IN_DOCKER',
+    fallback: 'found out',
+    meaning: '`1` when the platform runs in a container itself: agents in containers are then called by their names.',
+  },
+  { name: 'TIER2_MEMORY_MB', fallback: '512', meaning: 'Memory of a container of tier 2 (and 1), in MiB.' },
+  { name: 'TIER2_CPU_SHARES', fallback: '1024', meaning: 'Its processors; 1024 is one.' },
+  { name: 'TIER3_MEMORY_MB', fallback: '2048', meaning: 'Memory of a container of tier 3, in MiB.' },
+  { name: 'TIER3_CPU_SHARES', fallback: '2048', meaning: 'Its processors; 1024 is one.' },
+  { name: 'TIER4_MEMORY_MB', fallback: '4096', meaning: 'Memory of a container of tier 4, in MiB.' },
+  { name: 'TIER4_CPU_SHARES', fallback: '4096', meaning: 'Its processors; 1024 is one.' },
+  {
+    name: 'MOLECULE_K8S_NAMESPACE',
+    fallback: 'the platform’s own',
+    meaning: 'Namespace of the agents on the kubernetes backend.',
+  },
+  {
+    name: 'KUBECONFIG',
+    fallback: '`~/.kube/config`, else the cluster the platform runs in',
+    meaning: 'File that names the cluster of the kubernetes backend.',
   },
   {
     name: 'MOLECULE_PROVISION_CONCURRENCY',
@@ -37,7 +95,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     name: 'PLATFORM_URL',
-    fallback: 'http://127.0.0.1:<PORT>',
+    fallback: 'http://127.0.0.1:<PORT>; http://host.docker.internal:<PORT> where agents are not processes',
     meaning: 'Where agents reach the platform.',
   },
   {
@@ -61,7 +119,26 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '–',
     meaning: '`saas` lets agents live in private networks; `self-hosted` is strict.',
   },
-  { name: 'MOLECULE_ORG_ID', fallback: '–', meaning: 'Tenant identity of a hosted platform.' },
+  {
+    name: 'MOLECULE_ORG_ID',
+    fallback: '–',
+    meaning: 'Tenant identity of a hosted platform; requests for another tenant get an empty 404.',
+  },
+  {
+    name: 'MOLECULE_ORG_SLUG',
+    fallback: '–',
+    meaning: 'Name of the tenant that the control plane verifies sessions for.',
+  },
+  {
+    name: 'CP_UPSTREAM_URL',
+    fallback: '–',
+    meaning: 'Control plane that verifies session cookies and is reached under `/cp/`.',
+  },
+  {
+    name: 'CANVAS_PROXY_URL',
+    fallback: '–',
+    meaning: 'Serves the canvas from there instead of from the built files; never sees a credential.',
+  },
   {
     name: 'ADMIN_TOKEN',
     fallback: 'generated into the data directory',
@@ -72,6 +149,20 @@ export const SETTINGS: readonly Setting[] = [
     fallback: 'generated into the data directory',
     meaning: '32 bytes, raw or base64, that encrypt secrets at rest.',
   },
+  {
+    name: 'SECRETS_ENCRYPTION_KEY_PREVIOUS',
+    fallback: '–',
+    meaning:
+      'Keys used before, comma separated: what they wrote is still read, and written again under the current key.',
+  },
+  {
+    name: 'GITHUB_API_URL',
+    fallback: '–',
+    meaning: 'API that installation tokens come from, such as `https://api.github.com`; together with the next three.',
+  },
+  { name: 'GITHUB_APP_ID', fallback: '–', meaning: 'GitHub App that agents work as.' },
+  { name: 'GITHUB_APP_INSTALLATION_ID', fallback: '–', meaning: 'Its installation.' },
+  { name: 'GITHUB_APP_PRIVATE_KEY_FILE', fallback: '–', meaning: 'File with its private key, PEM.' },
   {
     name: 'MOLECULE_ENABLE_TEST_TOKENS',
     fallback: '–',

@@ -127,7 +127,7 @@ describe('places', () => {
   });
 
   it('a status is written by the lifecycle helper alone', () => {
-    const tables = 'workspaces|a2a_queue|delegations';
+    const tables = 'workspaces|agents|a2a_queue|delegations';
     const among = outside(/^platform\/lifecycle\.ts$/);
     const statements = among.flatMap(({ path, text }) => {
       const code = codeOf(text);

@@ -11,6 +11,7 @@ import { appendEvent } from '../src/events/store.ts';
 import { queueLifecycle } from '../src/messaging/lifecycle.ts';
 import { type Database, migrate } from '../src/platform/db/index.ts';
 import { applyTransition, type Lifecycle } from '../src/platform/lifecycle.ts';
+import { agentLifecycle } from '../src/workspaces/agents.ts';
 import { workspaceLifecycle } from '../src/workspaces/lifecycle.ts';
 
 type AnyLifecycle = Lifecycle<string, string, unknown>;
@@ -56,12 +57,24 @@ const SUBJECTS: Record<string, Subject> = {
       failed: ['online', 'provisioning', 'paused', 'removed'],
       awaiting_agent: ['online', 'paused', 'removed'],
       paused: ['provisioning', 'awaiting_agent', 'removed'],
-      hibernating: ['hibernated', 'online', 'paused', 'removed'],
+      hibernating: ['hibernated', 'online', 'degraded', 'paused', 'removed'],
       hibernated: ['provisioning', 'paused', 'removed'],
       removed: FINAL,
     },
     insert: insertWorkspace,
     patch: (to) => (to === 'failed' ? { last_sample_error: 'it broke' } : {}),
+  },
+  agents: {
+    lifecycle: agentLifecycle as unknown as AnyLifecycle,
+    // Chapter 10 §2.3: one agent leaves its seat once, for another or for nobody.
+    specified: { active: ['replaced', 'removed'], replaced: FINAL, removed: FINAL },
+    async insert(status) {
+      const { rows } = await sql<{ id: string }>`
+        insert into agents (workspace_id, model, status) values (${await insertWorkspace('online')}, 'model', ${status}) returning id
+      `.execute(db.kysely);
+      return rows[0]?.id ?? '';
+    },
+    patch: () => ({}),
   },
   a2a_queue: {
     lifecycle: queueLifecycle as unknown as AnyLifecycle,

@@ -30,6 +30,8 @@ export interface ProcessSeats extends TestPlatform {
   /** Pids of all starts so far. */
   starts(id: string): number[];
   untilStarts(id: string, count: number): Promise<void>;
+  /** A heartbeat with the token its agent holds. */
+  beat(id: string, beat?: { active_tasks?: number; error_rate?: number }): Promise<void>;
   /** What the last start was given. */
   environment(id: string): Record<string, string>;
   /** Replaces the script from the next start on. */
@@ -54,6 +56,16 @@ const PATIENCE = { timeout: 15_000, interval: 20 };
 export const untilGone = (pid: number) => vi.waitFor(() => expect(isAlive(pid)).toBe(false), PATIENCE);
 
 export const untilFile = (path: string) => vi.waitFor(() => expect(existsSync(path)).toBe(true), PATIENCE);
+
+/** From now on the system lets nobody end this process, as with one of another user. @returns what lifts that. */
+export function shieldFromSignals(pid: number): () => void {
+  const kill = process.kill;
+  const spy = vi.spyOn(process, 'kill').mockImplementation((target, signal) => {
+    if (Math.abs(target) === pid) throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+    return kill.call(process, target, signal);
+  });
+  return () => spy.mockRestore();
+}
 
 export async function startProcessSeats(options: StartOptions = {}): Promise<ProcessSeats> {
   const test = await startPlatform({
@@ -110,10 +122,16 @@ export async function startProcessSeats(options: StartOptions = {}): Promise<Pro
     untilStarts: async (id, count) => {
       await vi.waitFor(() => expect(starts(id)).toHaveLength(count), PATIENCE);
     },
+    async beat(id, beat = {}) {
+      const token = readFileSync(folder(id, 'configs', '.auth_token'), 'utf8');
+      const body = { workspace_id: id, active_tasks: 0, error_rate: 0, uptime_seconds: 1, current_task: '', ...beat };
+      await test.client(token).heartbeat({ body });
+    },
     environment: (id) => JSON.parse(readFileSync(folder(id, 'home', 'environment.json'), 'utf8')),
     rescript: (id, script) => writeFileSync(folder(id, 'home', 'script'), script),
     async run(name) {
-      const loop = test.platform.provisioning.loops.find((one) => one.name === name);
+      const loops = [...test.platform.workspaces.loops, ...test.platform.provisioning.loops];
+      const loop = loops.find((one) => one.name === name);
       if (!loop) throw new Error(`no loop ${name}`);
       return await loop.run(AbortSignal.timeout(loop.timeoutMs));
     },

@@ -119,7 +119,7 @@ describe.skipIf(isSecondPass)('a setting nobody can start with', () => {
     [
       'an unknown backend',
       { MOLECULE_PROVISIONER: 'bogus' },
-      /^molecule: MOLECULE_PROVISIONER=bogus is not a backend of this version \(process, none\)$/,
+      /^molecule: MOLECULE_PROVISIONER=bogus is not a backend of this version \(process, docker, control-plane, kubernetes, none\)$/,
       'MOLECULE_PROVISIONER=process npm start',
     ],
     ['a port that is none', { PORT: '80800' }, 'PORT=80800 is not a port number', 'PORT=8080 npm start'],

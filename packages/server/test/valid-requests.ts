@@ -1,6 +1,6 @@
 // One request per route that would be carried out: what the authorization matrix and the bad-input suite start from.
 
-import { ROUTES, type Route, type RouteName } from '@molecule/contract';
+import { paramsOf, ROUTES, type Route, type RouteName } from '@molecule/contract';
 
 export const UNKNOWN_ID = '00000000-0000-4000-8000-000000000001';
 
@@ -21,8 +21,13 @@ export const VALID_BODIES: Partial<Record<RouteName, (cast: Cast) => Record<stri
   createWorkspace: () => ({ name: 'valid', external: true }),
   patchWorkspace: () => ({ name: 'valid' }),
   restartWorkspace: () => ({}),
+  bootstrapFailed: () => ({ error: 'valid', log_tail: 'valid' }),
   patchBudget: () => ({ budget_limit: 100 }),
   putModel: () => ({ model: 'openai:valid' }),
+  patchConfig: () => ({ valid: 'yes' }),
+  assignAgent: () => ({ model: 'openai:valid' }),
+  replaceAgent: () => ({ model: 'openai:valid' }),
+  moveAgent: ({ otherId }) => ({ target_workspace_id: otherId }),
   putViewport: () => ({ x: 1, y: 2, zoom: 3 }),
   register: ({ id }) => ({ id, agent_card: { name: 'valid' }, delivery_mode: 'poll' }),
   heartbeat: ({ id }) => ({ workspace_id: id, current_task: 'valid' }),
@@ -37,9 +42,14 @@ export const VALID_BODIES: Partial<Record<RouteName, (cast: Cast) => Record<stri
   delegate: ({ otherId }) => ({ target_id: otherId, task: 'valid' }),
   recordDelegation: ({ otherId }) => ({ target_id: otherId, task: 'valid', delegation_id: 'valid' }),
   updateDelegation: () => ({ status: 'completed' }),
+  createSchedule: () => ({ cron_expr: '0 9 * * 1-5', prompt: 'valid' }),
+  patchSchedule: () => ({ enabled: false }),
   reportActivity: () => ({ activity_type: 'agent_log', summary: 'valid' }),
   notify: () => ({ message: 'valid' }),
   uploadChatFiles: () => ({}),
+  putImagePin: () => ({ digest: `sha256:${'0'.repeat(64)}` }),
+  replaceFiles: () => ({ files: { 'valid.md': 'valid' } }),
+  writeFile: () => ({ content: 'valid' }),
 };
 
 export const VALID_QUERIES: Partial<Record<RouteName, Record<string, string>>> = {
@@ -53,7 +63,10 @@ export const validParams = (id: string): Record<string, string> => ({
   tokenId: UNKNOWN_ID,
   queueId: UNKNOWN_ID,
   delegationId: UNKNOWN_ID,
+  scheduleId: UNKNOWN_ID,
   key: 'VALID',
+  path: 'valid.md',
+  template: 'echo',
 });
 
 export const takesBody = (route: Route): boolean => route.body !== undefined || route.rawBody === true;
@@ -62,8 +75,8 @@ export const takesBody = (route: Route): boolean => route.body !== undefined || 
 export function findForgotten(): string[] {
   return ROWS.flatMap(([name, route]) => [
     ...((VALID_BODIES[name] !== undefined) === takesBody(route) ? [] : [`${name}: body`]),
-    ...(route.path.match(/:([A-Za-z]+)/g) ?? [])
-      .filter((parameter) => !(parameter.slice(1) in validParams('')))
+    ...paramsOf(route.path)
+      .filter((parameter) => !(parameter in validParams('')))
       .map((parameter) => `${name}: ${parameter}`),
   ]);
 }

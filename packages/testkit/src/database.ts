@@ -44,7 +44,12 @@ async function ensureDump(log: Logger): Promise<string> {
   return path;
 }
 
-async function openPostgresDatabase(log: Logger): Promise<Database> {
+export interface TestDatabase extends Database {
+  /** The same database through connections of their own, as another replica has them; only on PostgreSQL. Closed by the caller. */
+  openAnother?(): Promise<Database>;
+}
+
+async function openPostgresDatabase(log: Logger): Promise<TestDatabase> {
   const server = await startPostgres();
   const url = await server.createDatabase();
   const db = await openDatabase({ url, dataDir: tmpdir(), log });
@@ -56,6 +61,7 @@ async function openPostgresDatabase(log: Logger): Promise<Database> {
   }
   return {
     ...db,
+    openAnother: () => openDatabase({ url, dataDir: tmpdir(), log }),
     // A test may take the database away from under its platform, and close it once more in the end.
     close() {
       closing ??= closeAll();
@@ -67,7 +73,7 @@ async function openPostgresDatabase(log: Logger): Promise<Database> {
 /** Opens a fresh database; closing it removes it. What a platform starts on may or may not be migrated; `empty` is not. */
 export async function openTestDatabase(
   options: { store?: TestStore | undefined; log?: Logger; empty?: boolean } = {},
-): Promise<Database> {
+): Promise<TestDatabase> {
   const log = options.log ?? createLog('silent');
   if ((options.store ?? chosenStore()) === 'postgres') return await openPostgresDatabase(log);
   const image = options.empty ? {} : { loadDump: await ensureDump(log) };

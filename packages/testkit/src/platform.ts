@@ -24,6 +24,8 @@ export interface StartOptions {
   agentCommand?: readonly string[];
   /** Answers for the name servers. */
   resolve?: (host: string) => Promise<string[]>;
+  /** Told of purged workspaces. */
+  onPurged?: readonly ((namespace: string) => Promise<void>)[];
   /** Collects the log lines instead of dropping them. */
   onLog?: (line: Record<string, unknown>) => void;
 }
@@ -45,7 +47,7 @@ const ADMIN_TOKEN = 'test-admin-token-0123456789abcdef0123456789';
 
 function collectLog(onLog: StartOptions['onLog']): Logger {
   if (!onLog) return createLog(process.env.MOLECULE_TEST_LOG ?? 'silent');
-  return createLog('debug', { write: (line: string) => onLog(JSON.parse(line) as Record<string, unknown>) });
+  return createLog('trace', { write: (line: string) => onLog(JSON.parse(line) as Record<string, unknown>) });
 }
 
 /**
@@ -74,6 +76,7 @@ export async function startPlatform(options: StartOptions = {}): Promise<TestPla
     ...(options.clock ? { clock: options.clock } : {}),
     ...(options.agentCommand ? { agentCommand: options.agentCommand } : {}),
     ...(options.resolve ? { resolve: options.resolve } : {}),
+    ...(options.onPurged ? { onPurged: options.onPurged } : {}),
   });
   const { url } = await platform.listen();
   const adminToken = config.adminToken ?? platform.auth.adminToken ?? '';

@@ -18,6 +18,8 @@ export interface TestPostgres {
   createDatabase(template?: string): Promise<string>;
   dropDatabase(url: string): Promise<void>;
   stop(): Promise<void>;
+  /** Ends it as a crash does, and starts it again at the same address; only a server of our own can. */
+  restart?(): Promise<void>;
 }
 
 async function findFreePort(): Promise<number> {
@@ -58,10 +60,13 @@ function connectTo(adminUrl: string, stop: () => Promise<void>): TestPostgres {
   };
 }
 
-/** @param options.durable commits wait for the disk, as in production; for benches. */
-export async function startPostgres(options: { durable?: boolean } = {}): Promise<TestPostgres> {
+/**
+ * @param options.durable commits wait for the disk, as in production; for benches.
+ * @param options.own never the server the environment names: for tests that crash it.
+ */
+export async function startPostgres(options: { durable?: boolean; own?: boolean } = {}): Promise<TestPostgres> {
   const given = process.env.MOLECULE_TEST_POSTGRES_URL;
-  if (given) return connectTo(given, async () => {});
+  if (given && !options.own) return connectTo(given, async () => {});
   const folder = mkdtempSync(join(tmpdir(), 'molecule-postgres-'));
   if (process.getuid?.() === 0) {
     const uid = Number(execFileSync('id', ['-u', 'postgres']).toString());
@@ -75,9 +80,18 @@ export async function startPostgres(options: { durable?: boolean } = {}): Promis
     folder,
   );
   const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder} -c fsync=${options.durable ? 'on' : 'off'} -c max_connections=300`;
-  runAsPostgres([join(BIN, 'pg_ctl'), '-D', data, '-w', '-l', join(folder, 'log'), 'start', '-o', settings], folder);
-  return connectTo(`postgres://postgres@127.0.0.1:${port}/postgres`, async () => {
-    runAsPostgres([join(BIN, 'pg_ctl'), '-D', data, '-m', 'immediate', 'stop'], folder);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const start = () =>
+    runAsPostgres([join(BIN, 'pg_ctl'), '-D', data, '-w', '-l', join(folder, 'log'), 'start', '-o', settings], folder);
+  const end = () => runAsPostgres([join(BIN, 'pg_ctl'), '-D', data, '-m', 'immediate', 'stop'], folder);
+  start();
+  return {
+    ...connectTo(`postgres://postgres@127.0.0.1:${port}/postgres`, async () => {
+      end();
+      rmSync(folder, { recursive: true, force: true });
+    }),
+    async restart() {
+      end();
+      start();
+    },
+  };
 }

@@ -1,12 +1,12 @@
 // Chooses what is shown: the gate's pages, the loading and error screens, or the canvas with its regions.
 
 import { lazy, Suspense, useEffect } from 'react';
+import { Banners } from '../banners/banners.tsx';
 import { CanvasScreen } from '../canvas/canvas-screen.tsx';
 import { ListView } from '../canvas/list-view.tsx';
 import { rehydrate, select, startConnection, stopConnection, useLive, useSelection } from '../live/index.ts';
 import { Button, Dialog, ErrorBoundary, Mark, toast, toSentence } from '../ui/index.ts';
 import { onUnauthorized } from './api.ts';
-import { ConnectionBanner } from './connection-banner.tsx';
 import { confirmSession, showOutage, useGate } from './gate.ts';
 import { LiveCount } from './live-count.tsx';
 import { LoadingScreen } from './loading-screen.tsx';
@@ -102,7 +102,7 @@ function Regions() {
       ) : (
         <CanvasScreen />
       )}
-      <ConnectionBanner />
+      <Banners />
       {id !== null && (
         <Suspense fallback={<aside className="panel" aria-busy="true" />}>
           <ErrorBoundary

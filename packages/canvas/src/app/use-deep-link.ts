@@ -1,10 +1,8 @@
 // Keeps `?ws&tab` in step with the selection, so that a reload or a shared address shows the same panel.
 
 import { useEffect } from 'react';
-import { getWorkspace, type PanelTab, select, useLive } from '../live/index.ts';
+import { getWorkspace, PANEL_TABS, select, useLive } from '../live/index.ts';
 import { toast } from '../ui/index.ts';
-
-const TABS: readonly string[] = ['chat', 'activity', 'details'];
 
 function readLink(): void {
   const query = new URLSearchParams(location.search);
@@ -18,7 +16,11 @@ function readLink(): void {
     toast.info('The linked workspace does not exist any more.');
     return;
   }
-  select(id, tab && TABS.includes(tab) ? (tab as PanelTab) : undefined, query.get('sub'));
+  select(
+    id,
+    PANEL_TABS.find((one) => one === tab),
+    query.get('sub'),
+  );
 }
 
 export function useDeepLink(): void {

@@ -6,10 +6,8 @@ import { focusNode, focusSomeCard } from '../canvas/focus.ts';
 import { useGraph } from '../canvas/graph-state.ts';
 import type { Box, Layout } from '../canvas/layout.ts';
 import { openDialog, useDialogs } from '../dialogs/dialog-store.ts';
-import { type PanelTab, select, selectMany, useLive } from '../live/index.ts';
+import { PANEL_TABS, select, selectMany, useLive } from '../live/index.ts';
 import { setPanelFull, usePanelSize } from '../panels/panel-size.ts';
-
-const TABS: readonly PanelTab[] = ['chat', 'activity', 'details'];
 
 /** What `?` lists. */
 export const SHORTCUTS: readonly { keys: string; does: string }[] = [
@@ -18,7 +16,7 @@ export const SHORTCUTS: readonly { keys: string; does: string }[] = [
   { keys: 'N', does: 'New workspace' },
   { keys: 'Del', does: 'Delete the selected workspace' },
   { keys: '/', does: 'Write to the selected workspace' },
-  { keys: '1 … 3', does: 'Chat, Activity, Details' },
+  { keys: '1 … 5', does: 'Chat, Activity, Details, Terminal, Files' },
   { keys: '← ↑ → ↓', does: 'Move between workspaces' },
   { keys: 'Enter', does: 'Select; again: first one below' },
   { keys: 'Shift+Enter', does: 'The one above' },
@@ -28,6 +26,7 @@ export const SHORTCUTS: readonly { keys: string; does: string }[] = [
   { keys: '0', does: 'Zoom 100 %' },
   { keys: 'Mod+A', does: 'Select all' },
   { keys: 'Esc', does: 'Close, clear, or cancel a drag' },
+  { keys: 'Shift+Esc', does: 'Leave the terminal' },
 ];
 
 export function isTyping(target: EventTarget | null): boolean {
@@ -158,7 +157,7 @@ function runPlain(event: KeyboardEvent): boolean {
       resetZoom();
       return true;
     default: {
-      const tab = TABS[Number(event.key) - 1];
+      const tab = PANEL_TABS[Number(event.key) - 1];
       if (!tab || !id) return false;
       select(id, tab);
       return true;

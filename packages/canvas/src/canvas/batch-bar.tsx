@@ -1,52 +1,69 @@
 // What can be done with several selected workspaces at once. Failures stay selected and the bar stays with them.
 
 import { useState } from 'react';
-import { api } from '../app/api.ts';
-import { getWorkspace, selectMany, useConnection, useSelection } from '../live/index.ts';
+import { type BatchFailure, listAlsoPaused, listTargets, runBatch } from '../commands/batch.ts';
+import { DONE_WORDS, type RunAction } from '../commands/lifecycle.ts';
+import { openDialog } from '../dialogs/dialog-store.ts';
+import { selectMany, useConnection, useSelection, useWorkspaces } from '../live/index.ts';
 import { Button, Kbd, toast } from '../ui/index.ts';
 
-const AT_ONCE = 4;
+const ACTIONS: readonly { id: RunAction; label: string }[] = [
+  { id: 'restart', label: 'Restart' },
+  { id: 'pause', label: 'Pause' },
+  { id: 'resume', label: 'Resume' },
+  { id: 'hibernate', label: 'Hibernate' },
+];
+const MOST_NAMED = 3;
 
-async function restartAll(ids: readonly string[]): Promise<string[]> {
-  const queue = [...ids];
-  const failed: string[] = [];
-  const worker = async () => {
-    for (let id = queue.shift(); id; id = queue.shift()) {
-      const own = id;
-      await api.restartWorkspace({ params: { id: own }, body: {} }).catch(() => void failed.push(own));
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return failed;
+function describeFailures(failures: readonly BatchFailure[], action: RunAction): string {
+  const named = failures.slice(0, MOST_NAMED).map(({ node, error }) => `${node.name} (${error.message})`);
+  const more = failures.length - named.length;
+  return `Not ${DONE_WORDS[action]}: ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 export function BatchBar() {
   const { ids } = useSelection();
   const { canWrite } = useConnection();
-  const [busy, setBusy] = useState(false);
+  // What applies follows the statuses.
+  useWorkspaces();
+  const [busy, setBusy] = useState<RunAction | null>(null);
   const [isRetained, setRetained] = useState(false);
   if (ids.length < 2 && !(isRetained && ids.length === 1)) return null;
-  async function restart() {
-    setBusy(true);
-    const targets = ids.filter((id) => getWorkspace(id)?.runtime !== 'external');
-    const failed = await restartAll(targets);
-    setBusy(false);
-    setRetained(failed.length > 0);
-    if (failed.length === 0) return toast.success(`${targets.length} restarted`);
-    selectMany(failed);
-    toast.error(
-      `${failed
-        .map((id) => getWorkspace(id)?.name ?? id)
-        .slice(0, 3)
-        .join(', ')} could not be restarted`,
-    );
+
+  async function act(action: RunAction) {
+    const targets = listTargets(ids, action);
+    setBusy(action);
+    const failures = await runBatch(targets, action);
+    setBusy(null);
+    setRetained(failures.length > 0);
+    const done = targets.length - failures.length;
+    if (done > 0) toast.success(`${done} ${DONE_WORDS[action]}`);
+    if (failures.length === 0) return;
+    selectMany(failures.map(({ node }) => node.id));
+    toast.error(describeFailures(failures, action));
   }
+
+  function start(action: RunAction) {
+    if (action === 'pause' && listAlsoPaused(ids).length > 0)
+      openDialog({ kind: 'pause-many', ids, onConfirm: () => void act(action) });
+    else void act(action);
+  }
+
+  const offered = ACTIONS.filter(({ id }) => id === busy || listTargets(ids, id).length > 0);
   return (
     <div className="batch" role="toolbar" aria-label="Selected workspaces" data-testid="batch-bar">
       <b>{ids.length} selected</b>
-      <Button busy={busy} disabled={!canWrite} onClick={() => void restart()}>
-        Restart
-      </Button>
+      {offered.map(({ id, label }) => (
+        <Button
+          key={id}
+          busy={busy === id}
+          disabled={!canWrite || busy !== null}
+          title={canWrite ? undefined : 'The platform is out of reach'}
+          onClick={() => start(id)}
+        >
+          {label}
+        </Button>
+      ))}
       <i className="sep" />
       <Button
         onClick={() => {

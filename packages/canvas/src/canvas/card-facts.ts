@@ -3,7 +3,7 @@
 import type { WorkspaceNode } from '../live/index.ts';
 import { formatAge } from '../ui/format.ts';
 
-export type CardAction = 'restart' | 'retry' | 'add-key' | 'connect' | 'resume' | 'raise-limit';
+export type CardAction = 'restart' | 'retry' | 'add-key' | 'connect' | 'resume' | 'wake' | 'raise-limit';
 export interface CardMessage {
   /** `status` takes the colour of the status, `need` asks for a person. */
   tone: 'status' | 'need' | 'plain' | 'task';
@@ -60,12 +60,14 @@ function describeTrouble(node: WorkspaceNode, nowMs: number): CardMessage | null
       return say('No contact yet', { id: 'connect', label: 'Connect…' });
     case 'paused':
       return say('Takes no work until resumed', { id: 'resume', label: 'Resume' });
+    case 'hibernated':
+      return say('Wakes on message', isOurs ? { id: 'wake', label: 'Wake' } : null);
     default:
       return null;
   }
 }
 
-/** One message only: error, offline, paused, awaiting > budget reached > needs restart > current task. */
+/** One message only: error, offline, paused, asleep, awaiting > budget reached > needs restart > current task. */
 export function readMessage(node: WorkspaceNode, nowMs: number): CardMessage | null {
   const trouble = describeTrouble(node, nowMs);
   if (trouble) return trouble;

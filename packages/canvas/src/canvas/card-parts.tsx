@@ -1,7 +1,18 @@
 // The parts cards and teams share: header, tags, the one message, the footer facts.
 
+import { useRuns } from '../commands/lifecycle.ts';
 import type { WorkspaceNode } from '../live/index.ts';
-import { Button, Elapsed, formatCents, plural, StatusGlyph, statusLabel, TierBadge, useSlowNow } from '../ui/index.ts';
+import {
+  Button,
+  Elapsed,
+  formatCents,
+  plural,
+  RelativeTime,
+  StatusGlyph,
+  statusLabel,
+  TierBadge,
+  useSlowNow,
+} from '../ui/index.ts';
 import { runCardAction } from './actions.ts';
 import { type CardMessage, fitSkills, listSkills, readMessage, showRuntime, skillSpace } from './card-facts.ts';
 
@@ -43,6 +54,7 @@ export function useMessage(node: WorkspaceNode): CardMessage | null {
 }
 
 export function CardSlot({ node, message }: { node: WorkspaceNode; message: CardMessage | null }) {
+  const isBusy = useRuns((runs) => runs.busy[node.id] !== undefined);
   if (!message) return null;
   if (message.tone === 'task')
     return (
@@ -61,6 +73,7 @@ export function CardSlot({ node, message }: { node: WorkspaceNode; message: Card
         <Button
           size="xs"
           className="nodrag"
+          busy={isBusy}
           onClick={(event) => {
             event.stopPropagation();
             runCardAction(node.id, action.id);
@@ -92,7 +105,7 @@ export function Budget({ node, withLimit = false }: { node: WorkspaceNode; withL
 /** The fact beside the status: what is most worth knowing in that status. */
 export function StatusFact({ node }: { node: WorkspaceNode }) {
   if (node.status === 'provisioning') return <Elapsed since={node.startingSince ?? node.status_changed_at} />;
-  if (node.status === 'hibernated') return <span>Wakes on message</span>;
+  if (node.status === 'hibernated') return <RelativeTime at={node.status_changed_at} ago={false} />;
   return (
     <span title="Active tasks of the most at once">
       {node.active_tasks}/{node.max_concurrent_tasks} tasks

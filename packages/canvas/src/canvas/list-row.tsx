@@ -4,6 +4,7 @@ import { ChevronRight, MoreHorizontal } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { useNarrow } from '../app/use-media.ts';
 import { listNodeMenu } from '../commands/index.ts';
+import { useRuns } from '../commands/lifecycle.ts';
 import { select, useSelection, type WorkspaceNode } from '../live/index.ts';
 import { Button, Elapsed, Icon, IconButton, Menu, StatusGlyph, statusLabel, useSlowNow } from '../ui/index.ts';
 import { runCardAction } from './actions.ts';
@@ -61,6 +62,7 @@ export function ListRow({ row, isTabStop }: { row: Row; isTabStop: boolean }) {
   const { id: selected } = useSelection();
   const isNarrow = useNarrow();
   const action = readMessage(node, useSlowNow())?.action;
+  const isBusy = useRuns((runs) => runs.busy[node.id] !== undefined);
   return (
     // biome-ignore lint/a11y/useSemanticElements: a tree grid, not a table: rows indent and fold
     <div
@@ -97,6 +99,7 @@ export function ListRow({ row, isTabStop }: { row: Row; isTabStop: boolean }) {
         {action && (
           <Button
             look="line"
+            busy={isBusy}
             onClick={(event) => {
               event.stopPropagation();
               runCardAction(node.id, action.id);

@@ -4,25 +4,31 @@ import {
   Activity,
   ArrowRightLeft,
   Copy,
+  Eraser,
   FolderInput,
+  FolderOpen,
   FoldVertical,
   Info,
   KeyRound,
   LayoutGrid,
+  type LucideIcon,
   MessageSquare,
   Moon,
+  Pause,
   Pencil,
+  Play,
   Plug,
   Plus,
   RotateCcw,
   Scan,
   Settings2,
+  Sparkle,
+  SquareTerminal,
   Sun,
   Trash2,
   UnfoldVertical,
   Unlink,
 } from 'lucide-react';
-import { api } from '../app/api.ts';
 import { setPreference, usePreferences } from '../app/preferences.ts';
 import { zoomToNode } from '../canvas/camera.ts';
 import { arrangeChildren, setCollapsed } from '../canvas/moves.ts';
@@ -30,13 +36,9 @@ import { currentLayout } from '../canvas/use-seats.ts';
 import { openDialog } from '../dialogs/dialog-store.ts';
 import { select, useLive, type WorkspaceNode } from '../live/index.ts';
 import { copyText, type MenuGroups, type MenuItem, toast } from '../ui/index.ts';
+import { listRunActions, type RunAction, run, runWord } from './lifecycle.ts';
 
-export function restart(node: Pick<WorkspaceNode, 'id' | 'name'>): void {
-  api.restartWorkspace({ params: { id: node.id }, body: {} }).then(
-    () => toast.info(`Restarting ${node.name}`),
-    (error: Error) => toast.error(`${node.name} could not be restarted: ${error.message}`),
-  );
-}
+export { restart } from './lifecycle.ts';
 
 function copyLink(node: WorkspaceNode): void {
   void copyText(`${location.origin}/?ws=${node.id}`).then((copied) =>
@@ -44,19 +46,25 @@ function copyLink(node: WorkspaceNode): void {
   );
 }
 
-const RESTART_WORDS: Record<string, string> = { failed: 'Retry', hibernated: 'Wake' };
-export const restartWord = (status: string): string => RESTART_WORDS[status] ?? 'Restart';
+const RUN_ICONS: Record<RunAction, LucideIcon> = { restart: RotateCcw, pause: Pause, resume: Play, hibernate: Moon };
 
-/** External agents are started by their owners; a paused or just sleeping seat is resumed or woken otherwise. */
-export function canRestart(node: WorkspaceNode): boolean {
-  return node.runtime !== 'external' && node.status !== 'paused' && node.status !== 'hibernating';
-}
-
-function listViews({ id }: WorkspaceNode): MenuItem[] {
+function listViews({ id, runtime }: WorkspaceNode): MenuItem[] {
   return [
     { id: 'chat', label: 'Chat', icon: MessageSquare, shortcut: '1', onSelect: () => select(id, 'chat') },
     { id: 'activity', label: 'Activity', icon: Activity, shortcut: '2', onSelect: () => select(id, 'activity') },
     { id: 'details', label: 'Details', icon: Info, shortcut: '3', onSelect: () => select(id, 'details') },
+    ...(runtime === 'external'
+      ? []
+      : [
+          {
+            id: 'terminal',
+            label: 'Terminal',
+            icon: SquareTerminal,
+            shortcut: '4',
+            onSelect: () => select(id, 'terminal'),
+          },
+          { id: 'files', label: 'Files', icon: FolderOpen, shortcut: '5', onSelect: () => select(id, 'files') },
+        ]),
   ];
 }
 
@@ -104,9 +112,19 @@ function listTeam(node: WorkspaceNode): MenuItem[] {
 
 function listRuns(node: WorkspaceNode): MenuItem[] {
   const { id, status } = node;
-  const items: MenuItem[] = [];
-  if (canRestart(node))
-    items.push({ id: 'restart', label: restartWord(status), icon: RotateCcw, onSelect: () => restart(node) });
+  const items: MenuItem[] = listRunActions(node).map((action) => ({
+    id: action,
+    label: runWord(action, status),
+    icon: RUN_ICONS[action],
+    onSelect: () => run(id, action),
+  }));
+  if (items.some((item) => item.id === 'restart'))
+    items.push({
+      id: 'reset',
+      label: 'Restart with a clear session',
+      icon: Eraser,
+      onSelect: () => run(id, 'restart', { reset: true }),
+    });
   if (node.runtime === 'external')
     items.push({ id: 'connect', label: 'Connect…', icon: Plug, onSelect: () => openDialog({ kind: 'connect', id }) });
   return items;
@@ -151,6 +169,12 @@ export function listCommands(): MenuItem[] {
       label: 'Connect a model',
       icon: KeyRound,
       onSelect: () => openDialog({ kind: 'connect-model' }),
+    },
+    {
+      id: 'give-model',
+      label: 'Give the team a model',
+      icon: Sparkle,
+      onSelect: () => openDialog({ kind: 'give-model' }),
     },
     {
       id: 'settings',

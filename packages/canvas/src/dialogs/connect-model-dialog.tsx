@@ -84,7 +84,8 @@ export function ConnectModelDialog({ wanted }: { wanted?: string | undefined }) 
           </div>
         ) : (
           <p className="hint">
-            Agents made from now on use the model. Scripted ones stay scripted until restarted with it.
+            Agents made from now on use the model. Scripted ones stay scripted until you give them the model, which the
+            canvas then offers.
           </p>
         )}
       </form>

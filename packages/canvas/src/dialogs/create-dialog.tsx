@@ -82,7 +82,7 @@ export function CreateDialog({ parentId = null, name = '', external = false, poi
     mutationFn: () => api.createWorkspace({ body: toBody(form, placeFor(form.parent, point)) }),
     onSuccess: (created) => {
       select(created.id, 'chat');
-      if (created.connection) openDialog({ kind: 'connect', id: created.id, token: created.connection.auth_token });
+      if (created.connection) openDialog({ kind: 'connect', id: created.id, connection: created.connection });
       else closeDialog();
     },
   });

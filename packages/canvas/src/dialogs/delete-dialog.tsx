@@ -1,28 +1,16 @@
 // Deleting a workspace with everything below it: names what goes, asks for a tick, and says when an agent could not be stopped.
+// It shows what was there when it opened: the cards go with the first event, and a stop that failed is said after that.
 
 import { ApiError } from '@molecule/contract';
 import { useState } from 'react';
 import { api } from '../app/api.ts';
 import { focusSomeCard } from '../canvas/focus.ts';
-import {
-  dropWorkspace,
-  listDescendants,
-  setDeleting,
-  useConnection,
-  useLive,
-  useWorkspace,
-  type WorkspaceNode,
-} from '../live/index.ts';
-import { ConfirmDialog, plural, StatusGlyph } from '../ui/index.ts';
+import { dropWorkspace, getWorkspace, listDescendants, setDeleting, useConnection, useLive } from '../live/index.ts';
+import { ConfirmDialog, plural } from '../ui/index.ts';
 import { closeDialog } from './dialog-store.ts';
+import { countStopFailures, Victims } from './victims.tsx';
 
 const TIMEOUT_MS = 60_000;
-
-/** The names a refusal lists as not stopped. */
-function countStopFailures(error: ApiError): number {
-  const failures = error.body.stop_failures;
-  return Array.isArray(failures) ? failures.length : 1;
-}
 
 async function remove(id: string, purge: boolean): Promise<void> {
   setDeleting(id, true);
@@ -34,35 +22,27 @@ async function remove(id: string, purge: boolean): Promise<void> {
       dropWorkspace(id, true);
       return;
     }
-    // The rows are gone then, and the cards stay dimmed until a retry succeeds.
-    if (error instanceof ApiError && error.code === 'stop_failures')
-      throw new Error(`Removed, but ${countStopFailures(error)} could not be stopped: ${error.message}`);
+    // The rows are gone then; what is still drawn stays dimmed until a retry succeeds.
+    const count = countStopFailures(error);
+    if (count !== null) throw new Error(`Removed, but ${count} could not be stopped. Retry stops what is left.`);
     setDeleting(id, false);
     throw error;
   }
 }
 
-function Victims({ nodes }: { nodes: readonly WorkspaceNode[] }) {
-  return (
-    <ul className="victims scroll" aria-label="Also removed">
-      {nodes.map((node) => (
-        <li key={node.id} className="row">
-          <StatusGlyph status={node.status} size={10} /> <span className="clip">{node.name}</span>
-        </li>
-      ))}
-    </ul>
-  );
-}
-
 export function DeleteDialog({ id }: { id: string }) {
-  const node = useWorkspace(id);
-  const model = useLive((state) => state.model);
   const { canWrite } = useConnection();
+  const [{ node, below }] = useState(() => {
+    const { model } = useLive.getState();
+    return {
+      node: getWorkspace(id),
+      below: listDescendants(model, id).flatMap((each) => model.nodes[each] ?? []),
+    };
+  });
   const [understood, setUnderstood] = useState(false);
   const [purge, setPurge] = useState(false);
   const [tried, setTried] = useState(false);
   if (!node) return null;
-  const below = listDescendants(model, id).flatMap((each) => model.nodes[each] ?? []);
   const all = plural(below.length + 1, 'workspace');
   const isTeam = below.length > 0;
   return (
@@ -80,7 +60,7 @@ export function DeleteDialog({ id }: { id: string }) {
       }}
       onClose={closeDialog}
     >
-      {isTeam && <Victims nodes={below} />}
+      {isTeam && <Victims nodes={below} label="Also removed" />}
       {isTeam && (
         <label className="row tick">
           <input type="checkbox" checked={understood} onChange={(event) => setUnderstood(event.target.checked)} />

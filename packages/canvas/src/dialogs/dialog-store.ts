@@ -1,5 +1,6 @@
 // Which dialog is open. Any part of the canvas opens one; `Dialogs` draws it.
 
+import type { ConnectionBlock } from '@molecule/contract';
 import { create } from 'zustand';
 
 export type DialogRequest =
@@ -11,12 +12,19 @@ export type DialogRequest =
       point?: { x: number; y: number } | null;
     }
   | { kind: 'delete'; id: string }
+  | { kind: 'pause'; id: string }
+  | { kind: 'pause-many'; ids: readonly string[]; onConfirm(): void }
+  | { kind: 'hibernate'; id: string; tasks: number }
+  | { kind: 'dissolve'; id: string }
+  | { kind: 'rotate'; id: string }
+  | { kind: 'give-model' }
   | { kind: 'move'; id: string }
   | { kind: 'extract'; id: string }
   | { kind: 'rename'; id: string }
   | { kind: 'import'; dir?: string }
   | { kind: 'connect-model'; key?: string | undefined }
-  | { kind: 'connect'; id: string; token?: string }
+  /** With the block of a token that was just made; without it the seat's, which has none. */
+  | { kind: 'connect'; id: string; connection?: ConnectionBlock }
   | { kind: 'settings' }
   | { kind: 'search' }
   | { kind: 'shortcuts' };

@@ -4,12 +4,15 @@ import { useEffect, useRef } from 'react';
 import { SHORTCUTS } from '../app/use-keyboard.ts';
 import { focusSomeCard } from '../canvas/focus.ts';
 import { Dialog, Kbd } from '../ui/index.ts';
-import { ConnectDialog } from './connect-dialog.tsx';
+import { ConnectDialog } from './connect/connect-dialog.tsx';
+import { RotateDialog } from './connect/rotate-dialog.tsx';
 import { ConnectModelDialog } from './connect-model-dialog.tsx';
 import { CreateDialog } from './create-dialog.tsx';
 import { DeleteDialog } from './delete-dialog.tsx';
 import { closeDialog, type DialogRequest, useDialogs } from './dialog-store.ts';
+import { GiveModelDialog } from './give-model-dialog.tsx';
 import { ImportDialog } from './import/import-dialog.tsx';
+import { DissolveDialog, HibernateDialog, PauseDialog, PauseManyDialog } from './lifecycle-dialogs.tsx';
 import { SearchDialog } from './search-dialog.tsx';
 import { SettingsDialog } from './settings/settings-dialog.tsx';
 import { ExtractDialog, MoveDialog, RenameDialog } from './workspace-dialogs.tsx';
@@ -38,6 +41,18 @@ function Opened({ request }: { request: DialogRequest }) {
       return <CreateDialog {...request} />;
     case 'delete':
       return <DeleteDialog id={request.id} />;
+    case 'pause':
+      return <PauseDialog id={request.id} />;
+    case 'pause-many':
+      return <PauseManyDialog ids={request.ids} onConfirm={request.onConfirm} />;
+    case 'hibernate':
+      return <HibernateDialog id={request.id} tasks={request.tasks} />;
+    case 'dissolve':
+      return <DissolveDialog id={request.id} />;
+    case 'rotate':
+      return <RotateDialog id={request.id} />;
+    case 'give-model':
+      return <GiveModelDialog />;
     case 'rename':
       return <RenameDialog id={request.id} />;
     case 'move':
@@ -49,7 +64,7 @@ function Opened({ request }: { request: DialogRequest }) {
     case 'connect-model':
       return <ConnectModelDialog wanted={request.key} />;
     case 'connect':
-      return <ConnectDialog id={request.id} fresh={request.token} />;
+      return <ConnectDialog id={request.id} fresh={request.connection} />;
     case 'settings':
       return <SettingsDialog />;
     case 'search':

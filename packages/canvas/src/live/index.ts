@@ -12,6 +12,7 @@ export {
   type Connection,
   type ConnectionState,
   dropWorkspace,
+  PANEL_TABS,
   type PanelTab,
   type Selection,
   select,

@@ -18,7 +18,9 @@ export interface Connection {
   canWrite: boolean;
 }
 
-export type PanelTab = 'chat' | 'activity' | 'details';
+/** In the order they stand in. */
+export const PANEL_TABS = ['chat', 'activity', 'details', 'terminal', 'files'] as const;
+export type PanelTab = (typeof PANEL_TABS)[number];
 export interface Selection {
   /** The workspace the panel shows. */
   id: string | null;

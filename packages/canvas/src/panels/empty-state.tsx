@@ -3,6 +3,7 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Plug, SquarePlus, Upload } from 'lucide-react';
 import { api } from '../app/api.ts';
+import { useInfo } from '../app/use-info.ts';
 import { openDialog } from '../dialogs/dialog-store.ts';
 import { select, useConnection } from '../live/index.ts';
 import { Button, Icon, plural, StatusGlyph, toast } from '../ui/index.ts';
@@ -72,7 +73,7 @@ function Picture() {
 function Hero() {
   const start = useSampleTeam();
   const { canWrite } = useConnection();
-  const info = useQuery({ queryKey: ['info'], queryFn: () => api.platformInfo() });
+  const info = useInfo();
   const keys = info.data?.model_keys ?? [];
   return (
     <section className="hero" aria-label="Sample team">

@@ -1,24 +1,53 @@
 // The side panel of the selected workspace: who it is, its tabs, and a way out. On a phone it is a sheet over the list.
 
 import { ChevronLeft, Maximize2, Minimize2, MoreHorizontal, X } from 'lucide-react';
-import { useEffect } from 'react';
+import { lazy, Suspense, useEffect } from 'react';
 import { useNarrow } from '../app/use-media.ts';
 import { listNodeMenu } from '../commands/index.ts';
 import { type PanelTab, select, useSelection, useWorkspace, type WorkspaceNode } from '../live/index.ts';
-import { ErrorBoundary, Icon, IconButton, Menu, plural, StatusGlyph, StatusTag, Tabs, TierBadge } from '../ui/index.ts';
+import {
+  ErrorBoundary,
+  Icon,
+  IconButton,
+  Menu,
+  plural,
+  StatusGlyph,
+  StatusTag,
+  type Tab,
+  Tabs,
+  TierBadge,
+} from '../ui/index.ts';
 import { ActivityTab } from './activity/activity-tab.tsx';
 import { ChatTab } from './chat/chat-tab.tsx';
 import { DetailsTab } from './details/details-tab.tsx';
 import { setPanelFull, usePanelSize } from './panel-size.ts';
 import { ResizeHandle } from './resize-handle.tsx';
+import { EXTERNAL_REASON } from './terminal/obstacles.ts';
 import { TroubleNote } from './trouble-note.tsx';
 import './panel.css';
+
+const TerminalTab = lazy(() =>
+  import('./terminal/terminal-tab.tsx').then((module) => ({ default: module.TerminalTab })),
+);
+
+const FilesTab = lazy(() => import('./files/files-tab.tsx').then((module) => ({ default: module.FilesTab })));
 
 const TABS = [
   { id: 'chat', label: 'Chat' },
   { id: 'activity', label: 'Activity' },
   { id: 'details', label: 'Details' },
+  { id: 'terminal', label: 'Terminal' },
+  { id: 'files', label: 'Files' },
 ] as const satisfies readonly { id: PanelTab; label: string }[];
+
+const NOT_EXTERNAL: Partial<Record<PanelTab, string>> = {
+  terminal: `Unavailable: ${EXTERNAL_REASON}`,
+  files: 'Unavailable: the files of an external agent are where it runs',
+};
+
+/** What does not apply to a workspace is shown, and says why. */
+const listTabs = ({ runtime }: WorkspaceNode): readonly Tab<PanelTab>[] =>
+  TABS.map((tab) => ({ ...tab, disabledReason: runtime === 'external' ? NOT_EXTERNAL[tab.id] : undefined }));
 
 function countSkills(card: unknown): number {
   const skills = (card as { skills?: unknown } | null)?.skills;
@@ -84,7 +113,13 @@ export function SidePanel() {
         <Title node={node} isFull={isFull} />
         <Pills node={node} />
       </header>
-      <Tabs tabs={TABS} active={tab} label="Sections" className="p-tabs" onChange={(next) => select(node.id, next)} />
+      <Tabs
+        tabs={listTabs(node)}
+        active={tab}
+        label="Sections"
+        className="p-tabs"
+        onChange={(next) => select(node.id, next)}
+      />
       <TroubleNote node={node} />
       <div
         className="p-body"
@@ -97,6 +132,20 @@ export function SidePanel() {
           {tab === 'chat' && <ChatTab node={node} />}
           {tab === 'activity' && <ActivityTab node={node} />}
           {tab === 'details' && <DetailsTab node={node} />}
+          {tab === 'terminal' && (
+            <Suspense fallback={null}>
+              <TerminalTab key={node.id} node={node} />
+            </Suspense>
+          )}
+          {tab === 'files' && (
+            <Suspense fallback={null}>
+              {node.runtime === 'external' ? (
+                <p className="tab-empty">{NOT_EXTERNAL.files}</p>
+              ) : (
+                <FilesTab key={node.id} node={node} />
+              )}
+            </Suspense>
+          )}
         </ErrorBoundary>
       </div>
     </aside>

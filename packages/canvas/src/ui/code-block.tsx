@@ -9,17 +9,20 @@ export interface CodeBlockProps {
   /** What is copied; without it there is no button. */
   text?: string;
   className?: string;
+  onCopied?: () => void;
   children: ReactNode;
 }
 
-export function CodeBlock({ label, text, className = '', children }: CodeBlockProps) {
+export function CodeBlock({ label, text, className = '', onCopied, children }: CodeBlockProps) {
   return (
     <div className="code-frame">
       {/* biome-ignore lint/a11y/useSemanticElements lint/a11y/noNoninteractiveTabindex: a scrolled area has to be reached by keyboard, and pre keeps its lines */}
       <pre className={`code ${className}`} tabIndex={0} role="region" aria-label={label}>
         {children}
       </pre>
-      {text && <CopyButton text={text} label={`Copy the ${label.toLowerCase()}`} className="code-copy" />}
+      {text && (
+        <CopyButton text={text} label={`Copy the ${label.toLowerCase()}`} className="code-copy" onCopied={onCopied} />
+      )}
     </div>
   );
 }

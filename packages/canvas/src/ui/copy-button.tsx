@@ -9,7 +9,7 @@ import { toast } from './toast.tsx';
 
 const SHOWN_MS = 2_000;
 
-export function useCopy(): [copied: boolean, copy: (text: string) => void] {
+export function useCopy(onCopied?: () => void): [copied: boolean, copy: (text: string) => void] {
   const [copied, setCopied] = useState(false);
   useEffect(() => {
     if (!copied) return;
@@ -17,7 +17,11 @@ export function useCopy(): [copied: boolean, copy: (text: string) => void] {
     return () => clearTimeout(timer);
   }, [copied]);
   const copy = (text: string) =>
-    void copyText(text).then((done) => (done ? setCopied(true) : toast.error('The browser did not allow copying')));
+    void copyText(text).then((done) => {
+      if (!done) return toast.error('The browser did not allow copying');
+      setCopied(true);
+      onCopied?.();
+    });
   return [copied, copy];
 }
 
@@ -29,11 +33,13 @@ export interface CopyButtonProps {
   words?: string;
   look?: 'plain' | 'primary' | 'line';
   size?: 'sm' | 'lg';
-  className?: string;
+  className?: string | undefined;
+  /** Called once the text is in the clipboard. */
+  onCopied?: (() => void) | undefined;
 }
 
-export function CopyButton({ text, label, words, look = 'line', size = 'sm', className }: CopyButtonProps) {
-  const [copied, copy] = useCopy();
+export function CopyButton({ text, label, words, look = 'line', size = 'sm', className, onCopied }: CopyButtonProps) {
+  const [copied, copy] = useCopy(onCopied);
   const onClick = () => copy(typeof text === 'function' ? text() : text);
   const icon = <Icon of={copied ? Check : Copy} small />;
   if (!words)

@@ -33,10 +33,10 @@ export function Dialog({ title, lead, children, footer, width = 480, kind = 'dia
           data-testid={testId}
           aria-describedby={undefined}
           onOpenAutoFocus={(event) => {
-            const wanted = content.current?.querySelector<HTMLElement>('[data-autofocus]');
-            if (!wanted) return;
             event.preventDefault();
-            wanted.focus();
+            // Else the dialog itself: a focused Close button would show its tooltip, which takes the first Esc.
+            const wanted = content.current?.querySelector<HTMLElement>('[data-autofocus]') ?? content.current;
+            wanted?.focus();
           }}
         >
           {kind === 'drawer' ? (

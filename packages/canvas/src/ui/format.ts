@@ -2,6 +2,13 @@
 
 const LOCALE = typeof navigator === 'undefined' ? 'en' : navigator.language;
 const MONEY = new Intl.NumberFormat(LOCALE, { style: 'currency', currency: 'USD', currencyDisplay: 'narrowSymbol' });
+const SMALL_MONEY = new Intl.NumberFormat(LOCALE, {
+  style: 'currency',
+  currency: 'USD',
+  currencyDisplay: 'narrowSymbol',
+  maximumFractionDigits: 4,
+});
+const COMPACT = new Intl.NumberFormat(LOCALE, { notation: 'compact', maximumFractionDigits: 1 });
 const SHORT_TIME = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'short' });
 const EXACT_TIME = new Intl.DateTimeFormat(LOCALE, { timeStyle: 'medium' });
 const FULL_TIME = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' });
@@ -9,6 +16,18 @@ const ORDINALS = new Intl.PluralRules('en', { type: 'ordinal' });
 
 export function formatCents(cents: number): string {
   return MONEY.format(cents / 100);
+}
+
+/** An estimate in dollars: cents, and below ten cents as far as four digits. */
+export function formatDollars(dollars: number): string {
+  return (dollars < 0.1 ? SMALL_MONEY : MONEY).format(dollars);
+}
+
+/** `980`, `12.3 k`, `4 M`: counts too long to be read. */
+export function formatCompact(count: number): string {
+  return COMPACT.formatToParts(count)
+    .map(({ type, value }) => (type === 'compact' ? ` ${value === 'K' ? 'k' : value}` : value))
+    .join('');
 }
 
 /** Cents of a typed amount; null for none, `undefined` for what is no amount. */

@@ -5,6 +5,8 @@ import type { KeyboardEvent, ReactNode } from 'react';
 export interface Tab<T extends string> {
   id: T;
   label: ReactNode;
+  /** Why it cannot be opened now; it is passed over by the arrows. */
+  disabledReason?: string | undefined;
 }
 
 export interface TabsProps<T extends string> {
@@ -19,12 +21,13 @@ export interface TabsProps<T extends string> {
 
 export function Tabs<T extends string>({ tabs, active, label, look = 'line', className = '', onChange }: TabsProps<T>) {
   function move(event: KeyboardEvent<HTMLDivElement>) {
-    const at = tabs.findIndex((tab) => tab.id === active);
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[event.key];
+    const open = tabs.filter((tab) => tab.disabledReason === undefined);
+    const at = open.findIndex((tab) => tab.id === active);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: open.length - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    const next = tabs[(to + tabs.length) % tabs.length];
+    const next = open[(to + open.length) % open.length];
     if (!next) return;
     onChange(next.id);
     event.currentTarget.querySelector<HTMLElement>(`[data-testid="tab-${next.id}"]`)?.focus();
@@ -45,6 +48,8 @@ export function Tabs<T extends string>({ tabs, active, label, look = 'line', cla
           aria-selected={tab.id === active}
           aria-controls={tab.id === active ? `panel-${tab.id}` : undefined}
           tabIndex={tab.id === active ? 0 : -1}
+          disabled={tab.disabledReason !== undefined && tab.id !== active}
+          title={tab.disabledReason}
           onClick={() => onChange(tab.id)}
         >
           {tab.label}

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import type { Target } from '../environment.ts';
 import { CommandError, EXIT } from '../failure.ts';
 import { formatTable, plain, print, printJson, remark } from '../output.ts';
-import { curlCommand, quote } from '../shell.ts';
+import { moleculeCommand, quote } from '../shell.ts';
 import { type CommandContext, defineCommand } from './command.ts';
 import { addHelp } from './help.ts';
 
@@ -18,9 +18,7 @@ const oneOf = (entry: EnvRequirement) => (typeof entry === 'string' ? entry : (e
 /** One command per missing secret; of a group its first member. */
 function explainMissing(error: ApiError, target: Target): CommandError {
   const missing = (error.body.missing_env ?? []) as EnvRequirement[];
-  const commands = missing.map((entry) =>
-    curlCommand(target, 'POST', '/settings/secrets', { key: oneOf(entry), value: '…' }),
-  );
+  const commands = missing.map((entry) => moleculeCommand(target, ['secret', 'set', oneOf(entry)]));
   return new CommandError(
     `nothing was imported: secrets are missing: ${missing.map(nameOf).join(', ')}`,
     `save ${missing.length === 1 ? 'it' : 'each'} in the canvas under Settings, or:\n          ${commands.join('\n          ')}`,

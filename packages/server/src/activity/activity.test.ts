@@ -306,7 +306,7 @@ it('retention takes rows by age, and unread inbox rows only after thirty days', 
   expect((await failureOf(list(own, { since_id: old?.id as string }))).status).toBe(410);
 });
 
-it('20.80 a seat that looks busy without any activity for ten minutes is reset and counted; one that is active is not', async () => {
+it('10.77 20.80 a seat that looks busy without any activity for ten minutes is reset and counted; one that is active is not', async () => {
   const fresh = await startPlatform();
   const metric = async (of: TestPlatform) =>
     /^molecule_phantom_busy_resets_total (\d+)$/m.exec(

@@ -209,13 +209,19 @@ export async function deleteOld(db: Executor, days: number, limit: number): Prom
   return result.rows.length;
 }
 
-/** Busy seats without any activity for ten minutes: their count is a leftover (chapter 20 §8). */
+/**
+ * Busy seats without any activity for ten minutes: their count is a leftover (chapter 20 §8). A run of a schedule is no sign of
+ * life: it is skipped because of that very count, and one that was answered has a row of its own.
+ */
 export async function resetPhantomBusy(db: Executor, limit: number): Promise<string[]> {
   const result = await sql<{ id: string }>`
     update workspaces set active_tasks = 0, current_task = '' where id in (
       select w.id from workspaces w
       where w.active_tasks > 0 and w.status in ('online', 'degraded')
-        and not exists (select 1 from activity_logs a where a.workspace_id = w.id and a.created_at > now() - interval '10 minutes')
+        and not exists (
+          select 1 from activity_logs a
+          where a.workspace_id = w.id and a.created_at > now() - interval '10 minutes' and a.activity_type <> 'cron_run'
+        )
         and w.status_changed_at < now() - interval '10 minutes'
       limit ${limit}
     ) returning id

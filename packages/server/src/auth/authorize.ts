@@ -6,7 +6,9 @@ import { type Config, isLoopbackHost } from '../config.ts';
 import type { Database } from '../platform/db/index.ts';
 import { invalid, PlatformError, unauthenticated } from '../platform/errors.ts';
 import type { Authorize } from '../platform/http.ts';
+import type { Logger } from '../platform/log.ts';
 import { isAdmin, type Principal } from '../platform/principal.ts';
+import type { ControlPlaneSessions } from './control-plane-sessions.ts';
 import { equalHashes, hashSecret } from './credentials.ts';
 import { lookUp } from './lookup.ts';
 import * as store from './store.ts';
@@ -20,22 +22,32 @@ export function bearerOf(request: FastifyRequest): string | null {
   return match?.[1] ?? null;
 }
 
+/** What other parties may see of a Cookie header: all but the session of this platform. */
+export function foreignCookiesOf(request: FastifyRequest): string {
+  return (request.headers.cookie ?? '')
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== '' && pair.split('=')[0]?.trim() !== SESSION_COOKIE)
+    .join('; ');
+}
+
 export interface AuthorizeDeps {
   db: Database;
   config: Config;
   tokens: TokenCache;
+  controlPlane: ControlPlaneSessions;
   adminToken: string | null;
+  log: Logger;
 }
 
-export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDeps): {
+export function createAuthorize({ db, config, tokens, controlPlane, adminToken, log }: AuthorizeDeps): {
   authorize: Authorize;
+  isKnownBearer(request: FastifyRequest): Promise<boolean>;
   allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean;
   isStillAllowed(request: FastifyRequest, principal: Principal): Promise<boolean>;
 } {
   const adminHash = adminToken === null ? null : hashSecret(adminToken);
   const listedOrigins = new Set(config.corsOrigins);
-  // Behind a proxy that ends TLS the request itself does not show the address people use.
-  if (config.externalPlatformUrl) listedOrigins.add(new URL(config.externalPlatformUrl).origin);
 
   /** The platform's own origin and the CORS list. No origin at all: not a browser page. */
   function allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean {
@@ -54,9 +66,14 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
     return { kind: 'workspace', workspaceId: found.workspace_id ?? '', tokenId: found.id };
   }
 
-  async function fromCookie(cookie: string): Promise<Principal> {
-    const session = await lookUp(store.findSession(db.kysely, hashSecret(cookie)));
-    return session ? { kind: 'session', sessionId: session.id, expiresAt: session.expires_at } : { kind: 'anonymous' };
+  /** A session of this platform, else one of the control plane; null for neither. */
+  async function fromCookies(request: FastifyRequest): Promise<Principal | null> {
+    const own = request.cookies[SESSION_COOKIE];
+    const session = own ? await lookUp(store.findSession(db.kysely, hashSecret(own))) : null;
+    if (session) return { kind: 'session', sessionId: session.id, expiresAt: session.expires_at };
+    return (await controlPlane.isMember(foreignCookiesOf(request)))
+      ? { kind: 'session', sessionId: null, expiresAt: null }
+      : null;
   }
 
   /** A bearer that is there decides, and an invalid one never falls through to something weaker; else the cookie; else the dev hatch. */
@@ -67,11 +84,8 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
       return { principal, invalidBearer: principal.kind === 'anonymous' || principal.kind === 'deleted-workspace' };
     }
     if (request.headers.authorization !== undefined) return { principal: { kind: 'anonymous' }, invalidBearer: true };
-    const cookie = request.cookies[SESSION_COOKIE];
-    if (cookie) {
-      const principal = await fromCookie(cookie);
-      if (principal.kind === 'session') return { principal, invalidBearer: false };
-    }
+    const session = request.headers.cookie === undefined ? null : await fromCookies(request);
+    if (session) return { principal: session, invalidBearer: false };
     // By a name that only points here, another site's page would be of our own origin (DNS rebinding).
     if (config.devHatch && isLoopbackHost(request.hostname))
       return { principal: { kind: 'dev-hatch' }, invalidBearer: false };
@@ -83,7 +97,11 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
     const named = request.headers['x-workspace-id'];
     if (named === undefined || named === '') return;
     if (typeof named !== 'string' || RESERVED_CALLER.test(named)) {
-      request.log.warn({ caller: String(named).slice(0, 40) }, 'a caller forged a reserved id');
+      // Not what follows: it is whatever the caller wrote, and might be a credential.
+      log.warn(
+        { kind: RESERVED_CALLER.exec(String(named))?.[1] ?? null, reqId: request.id },
+        'a caller forged a reserved id',
+      );
       throw new PlatformError('invalid_caller', 'invalid caller ID', { field: 'X-Workspace-ID' });
     }
     if (principal.kind === 'anonymous') throw new PlatformError('unauthenticated', 'missing caller auth token');
@@ -132,6 +150,10 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
 
   return {
     allowedOrigin,
+    async isKnownBearer(request) {
+      const bearer = bearerOf(request);
+      return bearer !== null && (await fromBearer(bearer)).kind !== 'anonymous';
+    },
     async isStillAllowed(request, principal) {
       try {
         return (await identify(request)).principal.kind === principal.kind;
@@ -147,7 +169,9 @@ export function createAuthorize({ db, config, tokens, adminToken }: AuthorizeDep
       if (!passes(route, principal, params, request, invalidBearer)) throw unauthenticated();
       // A foreign page's requests carry the cookie, and reach the dev hatch with nothing at all: a write needs an origin of ours.
       const isAmbient = principal.kind === 'session' || principal.kind === 'dev-hatch';
-      if (isAmbient && route.method !== 'GET' && !allowedOrigin(request.headers.origin, request)) {
+      // A socket too: a browser opens it with the cookie from any page.
+      const isGuarded = route.method !== 'GET' || route.transport === 'websocket';
+      if (isAmbient && isGuarded && !allowedOrigin(request.headers.origin, request)) {
         throw new PlatformError('origin_refused', 'this origin may not use the session');
       }
       return principal;

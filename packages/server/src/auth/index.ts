@@ -5,17 +5,20 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Config } from '../config.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, Tables } from '../platform/db/index.ts';
+import { notFound } from '../platform/errors.ts';
 import type { Authorize } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
 import type { Principal } from '../platform/principal.ts';
 import { resolveAdminToken } from './admin-token.ts';
 import { bearerOf, createAuthorize } from './authorize.ts';
+import { createControlPlaneSessions } from './control-plane-sessions.ts';
 import { createSecret, hashSecret, prefixOf } from './credentials.ts';
 import { mountAuthRoutes } from './routes.ts';
 import * as store from './store.ts';
 import { AUTH_CHANNEL, createTokenCache } from './token-cache.ts';
 
+export { foreignCookiesOf } from './authorize.ts';
 export { lookUp } from './lookup.ts';
 
 const SIGN_IN_MINUTES = 10;
@@ -32,11 +35,16 @@ export interface Auth {
   /** For connections that outlive their request: whether its credential is still worth what it was. */
   isStillAllowed(request: FastifyRequest, principal: Principal): Promise<boolean>;
   bearerOf(request: FastifyRequest): string | null;
+  /** Whether the bearer is, or until its deletion was, one of this platform's. @throws platform_unavailable */
+  isKnownBearer(request: FastifyRequest): Promise<boolean>;
   tokens: {
+    /** @throws not_found when the workspace is unknown or removed. */
     mint(executor: Kysely<Tables> | Transaction<Tables>, workspaceId: string): Promise<MintedToken>;
     /** Revokes in the caller's transaction; `forget` after its commit. */
     revokeAll(trx: Transaction<Tables>, workspaceIds: string[], options: { byDeletion: boolean }): Promise<number>;
     verify(bearer: string): Promise<{ tokenId: string; workspaceId: string } | null>;
+    /** The store has just shown that these tokens are live, so that they need not be looked up for a while. */
+    confirm(tokenIds: Iterable<string>): void;
     /** Empties the caches of every replica; after the commit of a revocation. */
     forget(): Promise<void>;
   };
@@ -61,7 +69,15 @@ export async function createAuth({
 }): Promise<Auth> {
   const adminToken = resolveAdminToken(config, log);
   const cache = createTokenCache(db, log, clock);
-  const { authorize, allowedOrigin, isStillAllowed } = createAuthorize({ db, config, tokens: cache, adminToken });
+  const controlPlane = createControlPlaneSessions({ config, clock, log });
+  const { authorize, allowedOrigin, isStillAllowed, isKnownBearer } = createAuthorize({
+    db,
+    config,
+    tokens: cache,
+    controlPlane,
+    adminToken,
+    log,
+  });
   let unlisten: (() => Promise<void>) | null = null;
 
   const auth: Auth = {
@@ -69,12 +85,14 @@ export async function createAuth({
     allowedOrigin,
     isStillAllowed,
     bearerOf,
+    isKnownBearer,
     adminToken,
     tokens: {
       async mint(executor, workspaceId) {
         const token = createSecret();
-        const { id } = await store.insertWorkspaceToken(executor, workspaceId, hashSecret(token), prefixOf(token));
-        return { id, token, prefix: prefixOf(token) };
+        const stored = await store.insertWorkspaceToken(executor, workspaceId, hashSecret(token), prefixOf(token));
+        if (!stored) throw notFound('workspace');
+        return { id: stored.id, token, prefix: prefixOf(token) };
       },
       async revokeAll(trx, workspaceIds, { byDeletion }) {
         const revoked = await store.revokeTokensOf(trx, workspaceIds, byDeletion);
@@ -88,6 +106,7 @@ export async function createAuth({
           ? { tokenId: found.id, workspaceId: found.workspace_id }
           : null;
       },
+      confirm: cache.confirm,
       forget: () => cache.forgetAll(),
     },
     async createSignInLink(baseUrl) {
@@ -107,12 +126,21 @@ export async function createAuth({
           sessions_expired: await store.deleteExpiredSessions(db.kysely),
         }),
       },
+      {
+        name: 'session-cache',
+        why: 'What the control plane said of cookies that nobody sends any more would be kept for ever.',
+        everyMs: 120_000,
+        timeoutMs: 10_000,
+        runs: 'every-replica',
+        run: async () => ({ evicted: controlPlane.evict() }),
+      },
     ],
     async start() {
       if (db.kind === 'postgres') unlisten = await db.listen(AUTH_CHANNEL, () => cache.clear());
     },
     async stop() {
       await unlisten?.();
+      await controlPlane.close();
     },
     mount: (app) => mountAuthRoutes(app, { db, config, auth, cache, clock }),
   };

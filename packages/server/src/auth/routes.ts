@@ -7,7 +7,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
 import { notFound, PlatformError } from '../platform/errors.ts';
 import { mount } from '../platform/http.ts';
-import type { Principal } from '../platform/principal.ts';
+import { describePrincipal } from '../platform/principal.ts';
 import { createSecret, equalSecrets, hashSecret, prefixOf } from './credentials.ts';
 import type { Auth } from './index.ts';
 import { lookUp } from './lookup.ts';
@@ -25,11 +25,6 @@ export interface AuthRouteDeps {
   auth: Auth;
   cache: TokenCache;
   clock: Clock;
-}
-
-function describe(principal: Principal): string {
-  if (principal.kind === 'org-token') return `org-token:${principal.prefix}`;
-  return principal.kind;
 }
 
 /** At most ten mints per hour and address (chapter 10 §2.2); the window is fixed. */
@@ -100,10 +95,11 @@ export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache,
       },
       getSession: async ({ principal }) => ({
         principal: principal.kind as 'session',
-        expires_at: principal.kind === 'session' ? principal.expiresAt.toISOString() : null,
+        expires_at: principal.kind === 'session' ? (principal.expiresAt?.toISOString() ?? null) : null,
       }),
       deleteSession: async ({ principal, reply }) => {
-        if (principal.kind === 'session') await store.deleteSession(db.kysely, principal.sessionId);
+        if (principal.kind === 'session' && principal.sessionId !== null)
+          await store.deleteSession(db.kysely, principal.sessionId);
         reply.clearCookie(SESSION_COOKIE, { path: '/' });
         return { status: 'signed_out' as const };
       },
@@ -159,7 +155,7 @@ export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache,
           hash: hashSecret(token),
           prefix,
           name: body?.name ?? null,
-          createdBy: describe(principal),
+          createdBy: describePrincipal(principal),
           orgId: principal.kind === 'org-token' ? principal.orgId : null,
         });
         return {

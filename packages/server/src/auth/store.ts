@@ -35,17 +35,22 @@ export async function lockLiveWorkspace(trx: Transaction<Tables>, id: string): P
   return result.rows.length > 0;
 }
 
+/**
+ * Waits for a removal that is under way, so that none ever leaves a live token behind.
+ * @returns null when the workspace is gone.
+ */
 export async function insertWorkspaceToken(
   db: Executor,
   workspaceId: string,
   hash: Buffer,
   prefix: string,
-): Promise<{ id: string }> {
-  return await db
-    .insertInto('workspace_auth_tokens')
-    .values({ workspace_id: workspaceId, token_hash: hash, prefix })
-    .returning('id')
-    .executeTakeFirstOrThrow();
+): Promise<{ id: string } | null> {
+  const result = await sql<{ id: string }>`
+    insert into workspace_auth_tokens (workspace_id, token_hash, prefix)
+    select id, ${hash}, ${prefix} from workspaces where id = ${workspaceId} and status <> 'removed' for share
+    returning id
+  `.execute(db);
+  return result.rows[0] ?? null;
 }
 
 export async function countLiveTokens(db: Executor, workspaceId: string): Promise<number> {

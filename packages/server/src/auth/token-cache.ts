@@ -13,11 +13,18 @@ const TTL_MS = 60_000;
 const MOST_ENTRIES = 50_000;
 const TOUCH_EVERY_MS = 60_000;
 
+interface Entry {
+  found: store.FoundToken;
+  until: number;
+}
+
 export interface TokenCache {
   /** @throws platform_unavailable when the lookup fails. */
   find(bearer: string): Promise<store.FoundToken | null>;
   /** The same for whoever has hashed it already. */
   findByHash(hash: Buffer): Promise<store.FoundToken | null>;
+  /** The store has just shown that these tokens are live: what is remembered of them is as good as read anew. */
+  confirm(ids: Iterable<string>): void;
   /** Forgets everything here and tells the other replicas; called after every revocation has committed. */
   forgetAll(): Promise<void>;
   /** Empties this replica's cache only. */
@@ -27,10 +34,16 @@ export interface TokenCache {
 }
 
 export function createTokenCache(db: Database, log: Logger, clock: Clock): TokenCache {
-  const entries = new Map<string, { found: store.FoundToken; until: number }>();
+  const entries = new Map<string, Entry>();
+  const byId = new Map<string, Entry>();
   const used = new Map<string, store.FoundToken['kind']>();
   let generation = 0;
   let lastTouchAt = 0;
+
+  function empty(): void {
+    entries.clear();
+    byId.clear();
+  }
 
   return {
     find(bearer) {
@@ -48,15 +61,24 @@ export function createTokenCache(db: Database, log: Logger, clock: Clock): Token
       if (!found) return null;
       // A revocation that came meanwhile must not be undone by remembering what was read before it.
       if (found.kind !== 'deleted-workspace' && startedIn === generation) {
-        if (entries.size >= MOST_ENTRIES) entries.clear();
-        entries.set(key, { found, until: clock.now() + TTL_MS });
+        if (entries.size >= MOST_ENTRIES) empty();
+        const entry = { found, until: clock.now() + TTL_MS };
+        entries.set(key, entry);
+        byId.set(found.id, entry);
         used.set(found.id, found.kind);
       }
       return found;
     },
+    confirm(ids) {
+      const until = clock.now() + TTL_MS;
+      for (const id of ids) {
+        const entry = byId.get(id);
+        if (entry) entry.until = until;
+      }
+    },
     async forgetAll() {
       generation += 1;
-      entries.clear();
+      empty();
       if (db.kind !== 'postgres') return;
       await db
         .notify(AUTH_CHANNEL, 'revoked')
@@ -69,7 +91,7 @@ export function createTokenCache(db: Database, log: Logger, clock: Clock): Token
     },
     clear() {
       generation += 1;
-      entries.clear();
+      empty();
     },
     async touch() {
       if (used.size === 0 || clock.now() - lastTouchAt < TOUCH_EVERY_MS) return 0;

@@ -45,6 +45,22 @@ describe('workspace tokens', () => {
     expect([page.count, ...page.tokens.map((row) => row.id)]).toEqual([2, tokens[1]?.id]);
   });
 
+  it('are not given to a seat whose removal is under way', async () => {
+    const seat = await createSeat(test);
+    const marked = Promise.withResolvers<void>();
+    const committed = Promise.withResolvers<void>();
+    const removal = test.db.tx(async (trx) => {
+      await trx.updateTable('workspaces').set({ status: 'removed' }).where('id', '=', seat.id).execute();
+      marked.resolve();
+      await committed.promise;
+    });
+    await marked.promise;
+    const minting = test.platform.auth.tokens.mint(test.db.kysely, seat.id);
+    committed.resolve();
+    await removal;
+    await expect(minting).rejects.toMatchObject({ code: 'not_found' });
+  });
+
   it('are at most fifty, also when many are asked for at once; a revoked one makes room', async () => {
     const { id } = await createSeat(test);
     const asked = await Promise.allSettled(
@@ -74,6 +90,23 @@ describe('workspace tokens', () => {
       expect([failure.status, failure.body]).toEqual([404, { error: 'token not found', code: 'not_found' }]);
     expect((await failureOf(client.getWorkspaceState({ params: { id: seat.id } }))).status).toBe(401);
     expect((await test.client(other.token).getWorkspaceState({ params: { id: other.id } })).deleted).toBe(false);
+  });
+
+  it('are not looked up again within a minute of a beat, which proves them itself; the next beat of a revoked one is refused', async () => {
+    const { id, token } = await createSeat(test);
+    const client = test.client(token);
+    const readState = () => client.getWorkspaceState({ params: { id } });
+    const beat = () => client.heartbeat({ body: { workspace_id: id } as never });
+    await client.register({ body: { id, agent_card: {}, delivery_mode: 'poll' } });
+    clock.advance(50_000);
+    await beat();
+    // Behind the platform's back, so that nobody is told.
+    await sql`update workspace_auth_tokens set revoked_at = now() where workspace_id = ${id}`.execute(test.db.kysely);
+    clock.advance(50_000);
+    expect((await readState()).deleted).toBe(false);
+    expect((await failureOf(beat())).status).toBe(401);
+    clock.advance(11_000);
+    expect((await failureOf(readState())).status).toBe(401);
   });
 
   it('say when they were used last, with at most one write a minute', async () => {

@@ -38,7 +38,11 @@ function messageOf(row: DelegationRow): Buffer {
 function mayRetry(outcome: ProxyOutcome): boolean {
   if (outcome.kind !== 'failed') return false;
   const { error } = outcome;
-  return error.extras.restarting === true || (error.status === 502 && error.extras.delivery_confirmed !== true);
+  return (
+    error.extras.restarting === true ||
+    error.extras.waking === true ||
+    (error.status === 502 && error.extras.delivery_confirmed !== true)
+  );
 }
 
 export function createExecution({ db, ledger, messaging, log }: ExecutionDeps) {
@@ -135,10 +139,9 @@ export function createExecution({ db, ledger, messaging, log }: ExecutionDeps) {
     async resume(): Promise<number> {
       const room = MOST_AT_ONCE - running.size;
       if (room <= 0 || closed) return 0;
-      const queued = await store.claimQueued(db.kysely, lease, room);
-      const abandoned = queued.length < room ? await store.claimAbandoned(db.kysely, lease, room - queued.length) : [];
-      for (const row of [...queued, ...abandoned]) begin(row);
-      return queued.length + abandoned.length;
+      const taken = await store.claimUnattended(db.kysely, lease, room);
+      for (const row of taken) begin(row);
+      return taken.length;
     },
     renew: async () => (running.size === 0 ? 0 : await store.renewLeases(db.kysely, lease, [...running.keys()])),
     /** Waits for the jobs to put their work down. */

@@ -54,26 +54,22 @@ export async function releaseFailedKey(trx: Transaction<Tables>, callerId: strin
   return result.rows.length > 0;
 }
 
-/** Takes queued delegations nobody works on any more, under a lease. */
-export async function claimQueued(db: Executor, token: string, limit: number): Promise<DelegationRow[]> {
+/**
+ * Takes delegations nobody works on, under a lease: queued ones first, then dispatched ones whose process died in the call (their
+ * message id is repeated, and the receiver knows it).
+ */
+export async function claimUnattended(db: Executor, token: string, limit: number): Promise<DelegationRow[]> {
   const result = await sql<DelegationRow>`
-    update delegations set lease_token = ${token}, lease_until = now() + make_interval(secs => ${LEASE_SECONDS})
-    where delegation_id in (
+    with queued as (
       select delegation_id from delegations where status = 'queued' and executed_here and (lease_until is null or lease_until < now())
       order by created_at for update skip locked limit ${limit}
-    ) returning *
-  `.execute(db);
-  return result.rows;
-}
-
-/** Dispatched ones whose process died in the call: their message id is repeated, and the receiver knows it. */
-export async function claimAbandoned(db: Executor, token: string, limit: number): Promise<DelegationRow[]> {
-  const result = await sql<DelegationRow>`
-    update delegations set lease_token = ${token}, lease_until = now() + make_interval(secs => ${LEASE_SECONDS})
-    where delegation_id in (
+    ), abandoned as (
       select delegation_id from delegations where status in ('dispatched', 'in_progress') and executed_here and lease_token is not null and lease_until < now()
       order by lease_until for update skip locked limit ${limit}
-    ) returning *
+    )
+    update delegations set lease_token = ${token}, lease_until = now() + make_interval(secs => ${LEASE_SECONDS})
+    where delegation_id in (select delegation_id from queued union all select delegation_id from abandoned limit ${limit})
+    returning *
   `.execute(db);
   return result.rows;
 }

@@ -4,7 +4,7 @@ import { type EventFrame, eventRoutes } from '@molecule/contract';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
-import { notFound, PlatformError } from '../platform/errors.ts';
+import { notFound } from '../platform/errors.ts';
 import { type Authorize, HANDLED, mount, mountSocket } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
@@ -18,7 +18,6 @@ import * as store from './store.ts';
 export interface EventAccess {
   canCommunicate(a: string, b: string): Promise<boolean>;
   workspaceExists(id: string): Promise<boolean>;
-  allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean;
   /** False once the credential that opened the socket was revoked or has expired. */
   isStillAllowed(request: FastifyRequest, principal: Principal): Promise<boolean>;
 }
@@ -116,22 +115,12 @@ export function createEvents({
         },
         authorize,
       );
-      mountSocket(
-        app,
-        openEventSocket,
-        authorize,
-        (socket, { principal, query, request }) =>
-          sockets?.accept(socket, {
-            workspaceId: viewerOf(principal, request),
-            sinceSeq: query.since_seq,
-            isStillAllowed: () => access.isStillAllowed(request, principal),
-          }),
-        ({ principal, request }) => {
-          // A browser sends its cookie along with any page's socket, so the page's origin decides.
-          const isAmbient = principal.kind === 'session' || principal.kind === 'dev-hatch';
-          if (isAmbient && !access.allowedOrigin(request.headers.origin, request))
-            throw new PlatformError('origin_refused', 'this origin may not open the event socket');
-        },
+      mountSocket(app, openEventSocket, authorize, (socket, { principal, query, request }) =>
+        sockets?.accept(socket, {
+          workspaceId: viewerOf(principal, request),
+          sinceSeq: query.since_seq,
+          isStillAllowed: () => access.isStillAllowed(request, principal),
+        }),
       );
     },
   };

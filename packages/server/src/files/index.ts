@@ -1,4 +1,5 @@
-// Chat files in push mode: streams them to and from the agent that holds them (chapter 20 §7.2). Nothing is stored or buffered here.
+// Chat files in push mode: streams them to and from the agent that holds them (chapter 20 §7.2). Nothing is stored or buffered
+// here. The folders of a seat (chapter 30 §3.4) are mounted here too; folders.ts owns them.
 
 import { posix } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
@@ -11,6 +12,7 @@ import { type Authorize, HANDLED, mount } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Judged, Outbound } from '../platform/outbound/index.ts';
 import type { WorkspaceFacts, Workspaces } from '../workspaces/index.ts';
+import { createFolders, type FoldersDeps } from './folders.ts';
 
 const ROOTS = ['/configs', '/workspace', '/home', '/plugins'];
 const FORWARDED = ['content-type', 'content-length', 'content-disposition'] as const;
@@ -30,13 +32,16 @@ export function assertAgentPath(path: string): void {
 export type ReadInboundSecret = (id: string) => Promise<{ secret: string; healed: boolean; error: unknown }>;
 
 export interface FilesDeps {
+  folders: Pick<FoldersDeps, 'store' | 'findTemplate' | 'readModel'>;
   workspaces: Workspaces;
   outbound: Outbound;
   readInboundSecret: ReadInboundSecret;
   log: Logger;
 }
 
-export function createFiles({ workspaces, outbound, readInboundSecret, log }: FilesDeps) {
+export function createFiles({ folders: ports, workspaces, outbound, readInboundSecret, log }: FilesDeps) {
+  const folders = createFolders({ ...ports, workspaces, log });
+
   async function findTarget(id: string): Promise<WorkspaceFacts> {
     const facts = await workspaces.facts(id);
     if (!facts || facts.status === 'removed') throw notFound('workspace');
@@ -156,12 +161,25 @@ export function createFiles({ workspaces, outbound, readInboundSecret, log }: Fi
 
   return {
     mount(app: FastifyInstance, authorize: Authorize): void {
+      const { uploadChatFiles, downloadChatFile, ...folderRoutes } = fileRoutes;
+      mount(
+        app,
+        folderRoutes,
+        {
+          listFiles: ({ params, query }) => folders.list(params.id, query.root, query.path, query.depth),
+          readFile: ({ params, query }) => folders.read(params.id, query.root, params.path),
+          replaceFiles: ({ params, body }) => folders.replace(params.id, body.files),
+          writeFile: ({ params, body }) => folders.write(params.id, params.path, body.content),
+          deleteFile: ({ params }) => folders.remove(params.id, params.path),
+        },
+        authorize,
+      );
       // In a scope of its own: everywhere else a form is refused.
       app.register(async (scope) => {
         scope.addContentTypeParser('multipart/form-data', (_request, payload, done) => done(null, payload));
         mount(
           scope,
-          fileRoutes,
+          { uploadChatFiles, downloadChatFile },
           {
             uploadChatFiles: async ({ params, request: incoming, reply }) =>
               await exchange(params.id, uploadOf(incoming), reply),

@@ -26,7 +26,7 @@ export interface ProxyCall {
   enqueueOnBusy: boolean;
   logActivity: boolean;
   /** Takes an event stream live; absent: it is folded into one reply. */
-  openStream?: (headers: Record<string, string>) => StreamSink;
+  openStream?: () => StreamSink;
 }
 
 export type ProxyOutcome =

@@ -1,9 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Client, createClient } from '@molecule/contract';
 import {
-  chosenStore,
   createManualClock,
   messageIdOf,
   type Peer,
@@ -12,17 +9,16 @@ import {
   replyWith,
   startPeer,
   startPlatform,
-  startPostgres,
   type TestPlatform,
   textRequest,
   waitFor,
 } from '@molecule/testkit';
 import { sql } from 'kysely';
 import { afterEach, expect, it } from 'vitest';
+import { createKeptStore, type KeptStore } from '../../test/kept-store.ts';
 import { findFreePort, type PlatformProcess, startPlatformProcess } from '../../test/platform-process.ts';
 import { type Config, readConfig } from '../config.ts';
-import { type Database, openDatabase } from '../platform/db/index.ts';
-import { createLog } from '../platform/log.ts';
+import type { Database } from '../platform/db/index.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -81,27 +77,11 @@ async function startSeat(admin: Client, url: string, mode: 'push' | 'poll' = 'pu
   return { id, token, peer, worker };
 }
 
-interface Store {
-  dataDir: string;
-  env: Record<string, string>;
-  open(): Promise<Database>;
-}
-
-async function createStore(): Promise<Store> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'molecule-crash-'));
-  cleanups.push(() => rm(dataDir, { recursive: true, force: true }));
-  const log = createLog('silent');
-  if (chosenStore() === 'pglite') return { dataDir, env: {}, open: () => openDatabase({ url: null, dataDir, log }) };
-  const server = await startPostgres();
-  cleanups.push(server.stop);
-  const url = await server.createDatabase();
-  cleanups.push(() => server.dropDatabase(url));
-  return { dataDir, env: { DATABASE_URL: url }, open: () => openDatabase({ url, dataDir, log }) };
-}
+const createStore = () => createKeptStore((clean) => cleanups.push(clean));
 
 const ENV = { MOLECULE_PROVISIONER: 'none', MOLECULE_ENV: 'development', RATE_LIMIT: '1000000' };
 
-async function startProcess(store: Store): Promise<PlatformProcess> {
+async function startProcess(store: KeptStore): Promise<PlatformProcess> {
   const env = { PORT: String(await findFreePort()), MOLECULE_DATA_DIR: store.dataDir, ...store.env, ...ENV };
   const platform = await startPlatformProcess(env);
   cleanups.push(() => platform.end('SIGKILL'));

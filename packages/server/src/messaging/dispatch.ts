@@ -19,7 +19,7 @@ export interface DispatchRequest {
   /** Subscribes to the target's events; each is a sign of life. @returns the end of the subscription. */
   watch(onSign: () => void): () => void;
   /** Takes the frames of an event stream as they come; absent: the stream is gathered like a body. */
-  onStream?: (headers: Record<string, string>) => StreamSink;
+  onStream?: () => StreamSink;
 }
 
 export interface StreamSink {
@@ -29,7 +29,7 @@ export interface StreamSink {
 }
 
 export type DispatchResult =
-  | { kind: 'reply'; status: number; headers: Record<string, string>; body: Buffer }
+  | { kind: 'reply'; status: number; body: Buffer }
   /** All frames went to the sink. `broken`: the agent ended it early. */
   | { kind: 'streamed'; status: number; broken: boolean }
   | { kind: 'too_large'; status: number }
@@ -61,12 +61,6 @@ function classify(error: Error): DispatchResult {
   return { kind: 'unreachable', error };
 }
 
-function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
-  );
-}
-
 /** The state of one call; its methods are undici's callbacks. */
 class Exchange {
   private readonly request: DispatchRequest;
@@ -75,7 +69,6 @@ class Exchange {
   private readonly unwatch: () => void;
   private controller: Dispatcher.DispatchController | null = null;
   private status = 0;
-  private headers: Record<string, string> = {};
   private chunks: Buffer[] = [];
   private size = 0;
   private sink: StreamSink | null = null;
@@ -131,10 +124,9 @@ class Exchange {
   ): void {
     if (status < 200) return;
     this.status = status;
-    this.headers = flatten(headers);
     this.deadline.extend(this.request.idleMs);
-    const isStream = status < 400 && (this.headers['content-type'] ?? '').includes('text/event-stream');
-    if (isStream && this.request.onStream) this.sink = this.request.onStream(this.headers);
+    const isStream = status < 400 && String(headers['content-type'] ?? '').includes('text/event-stream');
+    if (isStream && this.request.onStream) this.sink = this.request.onStream();
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -160,7 +152,6 @@ class Exchange {
       this.settle({
         kind: 'reply',
         status: this.status,
-        headers: this.headers,
         body: this.chunks.length === 1 ? (this.chunks[0] as Buffer) : Buffer.concat(this.chunks),
       });
   }

@@ -15,21 +15,22 @@ import type { Outbound } from '../platform/outbound/index.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import type { Attempt, Liveness, ProxyCall, ProxyOutcome } from './call.ts';
 import { isObject } from './json.ts';
+import type { QueueRow } from './lifecycle.ts';
 import { createQueueLoops } from './loops.ts';
 import { delegationIdOf, messageOf } from './normalize.ts';
 import { type A2aProxy, createProxy } from './proxy.ts';
 import { createQueue } from './queue.ts';
-import { createQueueOutcomes, type QueueOutcome } from './queue-outcomes.ts';
+import { createQueueOutcomes, type QueueOutcome, type QueueOutcomesDeps } from './queue-outcomes.ts';
 import { extractText, extractUsage } from './reply.ts';
 import { mountMessagingRoutes } from './routes.ts';
 import type { FinishedMessage } from './store.ts';
 import * as store from './store.ts';
 
 export type { Caller, ProxyCall, ProxyOutcome } from './call.ts';
-export { queueLifecycle } from './lifecycle.ts';
-export type { QueueOutcome } from './queue-outcomes.ts';
+export { type QueueRow, queueLifecycle } from './lifecycle.ts';
+export type { MessageEnd, QueueOutcome } from './queue-outcomes.ts';
 export { describeFailedReply, extractText, resultOf } from './reply.ts';
-export type { FinishedMessage } from './store.ts';
+export { type FinishedMessage, hasWaiting, type PlatformMessage } from './store.ts';
 
 /** A message between workspaces that names a delegation and was taken: delivered, or stored for delivery. */
 export interface DelegationMessage {
@@ -44,6 +45,10 @@ export type EndedMessage = Omit<DelegationMessage, 'text'>;
 
 export interface Messaging {
   proxy(call: ProxyCall): Promise<ProxyOutcome>;
+  /** In the caller's transaction: a message of the platform itself, held by this process. `begin` it after the commit. */
+  acceptIn(trx: Transaction<Tables>, message: store.PlatformMessage): Promise<QueueRow>;
+  /** Detached: delivers what `acceptIn` stored. After a crash before that, another process does. */
+  begin(item: QueueRow): void;
   /** The target says that it has room. Detached: delivers what waits for it. */
   drain(workspaceId: string): void;
   /** Resolves when no delivery is under way or about to begin. */
@@ -73,6 +78,7 @@ export interface MessagingDeps {
   liveness: Liveness;
   /** A queued message that named a delegation ended. */
   onQueueOutcome(message: EndedMessage, outcome: QueueOutcome): Promise<void>;
+  onEndIn: QueueOutcomesDeps['onEndIn'];
   /** Its sender is not told that the message was taken before this resolves. */
   onDelegationMessage(message: DelegationMessage): Promise<void>;
 }
@@ -167,6 +173,7 @@ export function createMessaging(deps: MessagingDeps): Messaging {
     events,
     activity,
     log,
+    onEndIn: deps.onEndIn,
     nameOf: async (id) => (await workspaces.facts(id))?.name ?? id,
     async onOutcome(item, outcome) {
       const delegationId = delegationIdOf(messageOf(item.body as Record<string, unknown>));
@@ -211,6 +218,8 @@ export function createMessaging(deps: MessagingDeps): Messaging {
 
   return {
     proxy: run,
+    acceptIn: queue.acceptIn,
+    begin: queue.begin,
     drain: (workspaceId) => queue.drain(workspaceId, 'room'),
     idle: queue.idle,
     noteActive,

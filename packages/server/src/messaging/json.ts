@@ -8,17 +8,15 @@ export const isObject = (value: unknown): value is Json =>
 /** `JSON.stringify` and PostgreSQL give up some thousand levels down; no honest message comes near this. */
 const MOST_LEVELS = 100;
 
-/** Walks without recursion: the depth is the sender's choice. */
-function isTooDeep(value: unknown): boolean {
-  let level: unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > MOST_LEVELS) return true;
-    level = level.flatMap((node) =>
-      typeof node === 'object' && node !== null
-        ? Object.values(node).filter((child) => typeof child === 'object' && child !== null)
-        : [],
-    );
+/** Stops at the limit, so the sender does not choose how deep this recursion goes. Every call passes here twice: no copies. */
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels < 0) return true;
+  if (Array.isArray(value)) {
+    for (const child of value) if (isDeeperThan(levels - 1, child)) return true;
+    return false;
   }
+  for (const name in value) if (isDeeperThan(levels - 1, (value as Json)[name])) return true;
   return false;
 }
 
@@ -26,7 +24,7 @@ function isTooDeep(value: unknown): boolean {
 export function parseJson(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
-    return isTooDeep(value) ? undefined : value;
+    return isDeeperThan(MOST_LEVELS, value) ? undefined : value;
   } catch {
     return undefined;
   }

@@ -121,8 +121,10 @@ describe('an agent that answers', () => {
     expect(JSON.stringify(row.response_body)).toContain(
       JSON.stringify('NUL , half a pair \ufffd, and a written \\u0000').slice(1, -1),
     );
-    const logged = frames.find((frame) => frame.event === 'ACTIVITY_LOGGED' && frame.payload.id === row.id);
-    expect(logged?.payload).toMatchObject({ tool_trace: trace });
+    const logged = await waitFor('the row is told', async () =>
+      frames.find((frame) => frame.event === 'ACTIVITY_LOGGED' && frame.payload.id === row.id),
+    );
+    expect(logged.payload).toMatchObject({ tool_trace: trace });
   });
 
   it('a reply nested beyond reason is passed on and logged as text', async () => {

@@ -141,10 +141,27 @@ export function createProxy(deps: ProxyDeps) {
     }
   }
 
-  function noUrlError(target: WorkspaceFacts): PlatformError {
-    if (target.status !== 'hibernated' && target.status !== 'hibernating')
-      return new PlatformError('agent_no_url', 'workspace has no URL', { status: target.status });
-    if (target.status === 'hibernated') liveness.restart(target.id, 'woken by a message');
+  /** False for one that nobody can start: the way to it leads through a paused seat, or nothing starts workloads here. */
+  async function wake(target: WorkspaceFacts): Promise<boolean> {
+    if (!liveness.hasBackend()) return false;
+    if ((await workspaces.listAncestry(target.id)).some((one) => one.status === 'paused')) return false;
+    liveness.restart(target.id, 'woken by a message');
+    return true;
+  }
+
+  /** The message is stored already: whatever becomes of the waking, its sender is answered. */
+  async function wakeReader(target: WorkspaceFacts): Promise<void> {
+    try {
+      await wake(target);
+    } catch (error) {
+      log.error({ err: error, workspace_id: target.id }, 'a sleeping agent could not be woken to read its inbox');
+    }
+  }
+
+  async function noUrlError(target: WorkspaceFacts): Promise<PlatformError> {
+    const { status } = target;
+    const isWaking = status === 'hibernating' || (status === 'hibernated' && (await wake(target)));
+    if (!isWaking) return new PlatformError('agent_no_url', 'workspace has no URL', { status });
     return new PlatformError(
       'agent_waking',
       'workspace is waking from hibernation',
@@ -167,8 +184,8 @@ export function createProxy(deps: ProxyDeps) {
       ...silenceFor(target, config.a2aIdleTimeoutSeconds),
       ceilingMs: ceilingFor(call),
       watch: (onSign) => events.onWorkspace(target.id, onSign),
-      onStream: (headers) => {
-        tee = createStreamTee(call.openStream?.(headers) ?? DISCARD, fold, translation);
+      onStream: () => {
+        tee = createStreamTee(call.openStream?.() ?? DISCARD, fold, translation);
         return tee;
       },
     });
@@ -183,8 +200,13 @@ export function createProxy(deps: ProxyDeps) {
   async function deliver(call: ProxyCall, target: WorkspaceFacts, normalized: Normalized): Promise<ProxyOutcome> {
     const translation = createTranslation(normalized.callerVersion, target.protocolVersion, normalized.method);
     const attempt: Attempt = { call, target, normalized, translation, startedAt: performance.now() };
-    if (target.deliveryMode === 'poll') return await deliverToInbox(attempt);
-    if (!target.url) throw noUrlError(target);
+    if (target.deliveryMode === 'poll') {
+      const outcome = await deliverToInbox(attempt);
+      if (outcome.kind === 'inbox' && target.status === 'hibernated') await wakeReader(target);
+      return outcome;
+    }
+    // One that falls asleep still has its address, but what arrives there now is lost with it.
+    if (!target.url || target.status === 'hibernating') throw await noUrlError(target);
     const judged = await outbound.judge(target.url, 'dispatch', { trusted: target.urlSource === 'provisioner' });
     if (!judged.ok) throw new PlatformError('agent_url_refused', 'workspace URL is not publicly routable');
     return await callAgent(attempt, judged);

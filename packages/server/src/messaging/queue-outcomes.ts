@@ -22,6 +22,9 @@ const MOST_DROPPED_AT_ONCE = 10_000;
 
 export type QueueOutcome = { kind: 'completed'; text: string } | { kind: 'failed' | 'dropped'; error: string };
 
+/** How a message left the queue; `inbox`: into that of a target in poll mode, where it is yet to be read. */
+export type MessageEnd = QueueOutcome | { kind: 'inbox' };
+
 export interface QueueOutcomesDeps {
   db: Database;
   events: Events;
@@ -30,17 +33,22 @@ export interface QueueOutcomesDeps {
   /** For the rows people read. */
   nameOf(workspaceId: string): Promise<string>;
   onOutcome(item: QueueRow, outcome: QueueOutcome): Promise<void>;
+  /** In the transaction that ends the message. @returns what is logged with it. */
+  onEndIn(trx: Transaction<Tables>, item: QueueRow, end: MessageEnd): Promise<NewActivity[]>;
 }
 
-interface Finished {
-  row: QueueRow;
+interface Logged {
   entry: NewActivity;
   stored: InsertedActivity;
 }
 
+interface Finished extends Logged {
+  row: QueueRow;
+}
+
 const holding = (item: QueueRow) => sql`lease_token = ${item.lease_token}::uuid`;
 
-export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutcome }: QueueOutcomesDeps) {
+export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutcome, onEndIn }: QueueOutcomesDeps) {
   /** Stitching a delegation must never stop the queue. */
   async function tellOutcome(item: QueueRow, outcome: QueueOutcome): Promise<void> {
     try {
@@ -83,22 +91,32 @@ export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutco
     return await applyTransition(trx, events.append, queueLifecycle, event, id, { patch, guard });
   }
 
+  async function logIn(trx: Transaction<Tables>, entries: NewActivity[]): Promise<Logged[]> {
+    const stored = entries.length > 0 ? await activity.logIn(trx, entries) : [];
+    return entries.map((entry, index) => ({ entry, stored: stored[index] as InsertedActivity }));
+  }
+
+  function announce(logged: readonly Logged[]): void {
+    for (const { entry, stored } of logged) activity.announce(entry, stored);
+  }
+
   /** Null when the lease has passed on: the later holder decides. */
   async function finish(
     event: 'complete' | 'fail',
     item: QueueRow,
     patch: Record<string, unknown>,
     entry: NewActivity,
+    outcome: QueueOutcome,
     guard = holding(item),
   ): Promise<Finished | null> {
     const done = await db.tx(async (trx) => {
       const row = await transition(trx, event, item.id, { completed_at: sql`now()`, ...patch }, guard);
-      const [stored] = row ? await activity.logIn(trx, [entry]) : [];
-      return row && stored ? { row, entry, stored } : null;
+      return row ? { row, logged: await logIn(trx, [entry, ...(await onEndIn(trx, row, outcome))]) } : null;
     });
-    if (done) activity.announce(done.entry, done.stored);
-    else log.warn({ queue_id: item.id, event }, 'a queued message ended after its lease had passed on');
-    return done;
+    if (!done) log.warn({ queue_id: item.id, event }, 'a queued message ended after its lease had passed on');
+    announce(done?.logged ?? []);
+    const own = done?.logged[0];
+    return done && own ? { row: done.row, ...own } : null;
   }
 
   function tellReply({ row, entry, stored }: Finished): void {
@@ -132,6 +150,7 @@ export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutco
   async function complete(item: QueueRow, reply: unknown): Promise<void> {
     const failure = describeFailedReply(reply);
     const text = failure === null ? extractText(resultOf(reply)) : '';
+    const outcome: QueueOutcome = failure === null ? { kind: 'completed', text } : { kind: 'failed', error: failure };
     const done = await finish(
       'complete',
       item,
@@ -142,17 +161,21 @@ export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutco
         response_body: json(failure === null ? { text } : { error: failure }),
       },
       finalRow(item, await nameOf(item.workspace_id), reply, null),
+      outcome,
     );
     if (!done) return;
     tellReply(done);
-    await tellOutcome(done.row, failure === null ? { kind: 'completed', text } : { kind: 'failed', error: failure });
+    await tellOutcome(done.row, outcome);
   }
 
   /** The target reads an inbox by now, and the row there is the delivery: answered when it answers. */
   async function handToInbox(item: QueueRow): Promise<void> {
-    await db.tx((trx) =>
-      transition(trx, 'complete', item.id, { completed_at: sql`now()`, last_error: null }, holding(item)),
-    );
+    const logged = await db.tx(async (trx) => {
+      const patch = { completed_at: sql`now()`, last_error: null };
+      const row = await transition(trx, 'complete', item.id, patch, holding(item));
+      return row ? await logIn(trx, await onEndIn(trx, row, { kind: 'inbox' })) : [];
+    });
+    announce(logged);
   }
 
   async function putOff(item: QueueRow, error: string, seconds: number, patch: Record<string, unknown>): Promise<void> {
@@ -165,8 +188,9 @@ export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutco
 
   async function giveUp(item: QueueRow, error: string, guard = holding(item)): Promise<boolean> {
     const entry = finalRow(item, await nameOf(item.workspace_id), null, error);
-    const done = await finish('fail', item, { last_error: error }, entry, guard);
-    if (done) await tellOutcome(done.row, { kind: 'failed', error });
+    const outcome: QueueOutcome = { kind: 'failed', error };
+    const done = await finish('fail', item, { last_error: error }, entry, outcome, guard);
+    if (done) await tellOutcome(done.row, outcome);
     return done !== null;
   }
 
@@ -206,33 +230,35 @@ export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutco
           return false;
       }
     },
+    giveUp,
     /** Ends messages nobody works on. @returns how many it were. */
     async drop(
       items: readonly store.ItemKey[],
       reason: string,
       options: { keepEarlierError: boolean },
     ): Promise<number> {
+      if (items.length === 0) return 0;
       const lastError = options.keepEarlierError
         ? sql`concat_ws('; ', last_error, ${reason}::text)`
         : sql`${reason}::text`;
       const names = new Map<string, string>();
       for (const { workspace_id: id } of items) if (!names.has(id)) names.set(id, await nameOf(id));
-      const dropped = await db.tx(async (trx) => {
-        const rows: { row: QueueRow; entry: NewActivity }[] = [];
+      const outcome: QueueOutcome = { kind: 'dropped', error: reason };
+      const { rows, logged } = await db.tx(async (trx) => {
+        const dropped: QueueRow[] = [];
         for (const { id } of items) {
           const patch = { last_error: lastError, completed_at: sql`now()` };
           const row = await transition(trx, 'drop', id, patch, sql`status = 'queued'`);
-          if (row) rows.push({ row, entry: finalRow(row, names.get(row.workspace_id) ?? '', null, reason) });
+          if (row) dropped.push(row);
         }
-        const entries = rows.map(({ entry }) => entry);
-        const stored = entries.length > 0 ? await activity.logIn(trx, entries) : [];
-        return rows.map(({ row, entry }, index) => ({ row, entry, stored: stored[index] as InsertedActivity }));
+        const entries = dropped.map((row) => finalRow(row, names.get(row.workspace_id) ?? '', null, reason));
+        // All messages are locked before what these ends append: others lock one, and append after.
+        for (const row of dropped) entries.push(...(await onEndIn(trx, row, outcome)));
+        return { rows: dropped, logged: await logIn(trx, entries) };
       });
-      for (const { row, entry, stored } of dropped) {
-        activity.announce(entry, stored);
-        await tellOutcome(row, { kind: 'dropped', error: reason });
-      }
-      return dropped.length;
+      announce(logged);
+      for (const row of rows) await tellOutcome(row, outcome);
+      return rows.length;
     },
     /** In the removing transaction. Delegations these messages carry end with the workspace. */
     async dropFor(trx: Transaction<Tables>, workspaceIds: string[], reason: string): Promise<void> {

@@ -1,8 +1,9 @@
 // The queue of messages whose target was busy (chapter 20 §3): accepted when stored, delivered as soon as the target is free,
 // under a lease that is renewed while the call is open and fences every outcome. How a message ends is queue-outcomes.ts' business.
 
+import type { Transaction } from 'kysely';
 import type { Events } from '../events/index.ts';
-import type { Database } from '../platform/db/index.ts';
+import type { Database, Tables } from '../platform/db/index.ts';
 import { PlatformError } from '../platform/errors.ts';
 import { applyTransition } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
@@ -11,6 +12,8 @@ import { type QueueRow, queueLifecycle } from './lifecycle.ts';
 import type { A2aProxy } from './proxy.ts';
 import type { QueueOutcomes } from './queue-outcomes.ts';
 import * as store from './store.ts';
+
+const TIMER_SLACK_MS = 5;
 
 export interface QueueDeps {
   db: Database;
@@ -51,18 +54,24 @@ export function createQueue({ db, events, log, run, outcomes }: QueueDeps) {
     const token = item.lease_token as string;
     openLeases.add(token);
     try {
+      const startedAt = performance.now();
       const outcome = await run({
         targetId: item.workspace_id,
         body: Buffer.from(JSON.stringify(item.body)),
         caller: { workspaceId: item.caller_id, origin: item.origin },
         trusted: true,
+        timeoutSeconds: item.timeout_seconds,
         enqueueOnBusy: false,
         logActivity: false,
       }).catch((error: unknown): ProxyOutcome => {
         if (error instanceof PlatformError) return { kind: 'failed', error, normalized: null };
         throw error;
       });
-      if (await outcomes.settle(item, outcome)) drain(item.workspace_id, 'room');
+      // The agent had its time and is still at it: nobody waits for the end of that. A timer may be a moment early.
+      const limitMs = (item.timeout_seconds ?? Number.POSITIVE_INFINITY) * 1000 - TIMER_SLACK_MS;
+      if (outcome.kind === 'busy' && performance.now() - startedAt >= limitMs)
+        await outcomes.giveUp(item, `no answer within ${item.timeout_seconds} seconds`);
+      else if (await outcomes.settle(item, outcome)) drain(item.workspace_id, 'room');
     } finally {
       openLeases.delete(token);
     }
@@ -153,12 +162,26 @@ export function createQueue({ db, events, log, run, outcomes }: QueueDeps) {
 
   return {
     drain,
+    /** Stored and held by this process from the start: delivered by `begin`, and by whoever recovers its lease if that never comes. */
+    async acceptIn(trx: Transaction<Tables>, message: store.PlatformMessage): Promise<QueueRow> {
+      const id = await store.insertPlatformMessage(trx, message);
+      const patch = store.freshLease();
+      const row = await applyTransition(trx, events.append, queueLifecycle, 'claim', id, { patch });
+      if (!row) throw new Error('a message that was just stored could not be claimed');
+      return row;
+    },
+    /** Detached. Left to the recovery of leases when the platform is stopping. */
+    begin(item: QueueRow): void {
+      if (!closed) beginDelivery(item);
+    },
     /** A call was answered, so its target has room: for what waits, if anything does. */
     noteAnswered(workspaceId: string): void {
       if (waitedFor.has(workspaceId)) drain(workspaceId, 'room');
     },
+    /** Also of a beat another replica took: it may have looked at the queue just before this one stored a message. */
     noteBeat(workspaceId: string): void {
       lastBeats.set(workspaceId, performance.now());
+      if (waitedFor.has(workspaceId)) drain(workspaceId, 'room');
     },
     /** A message was stored that its target refused in a call begun at `since`; a turn may have ended in the meantime. */
     noteStored(workspaceId: string, since: number): void {

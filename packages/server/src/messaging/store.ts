@@ -53,6 +53,37 @@ export async function enqueue(db: Executor, item: NewQueueItem): Promise<{ id: s
   return row;
 }
 
+/** A message of a part of the platform, without a workspace behind it. */
+export interface PlatformMessage {
+  workspaceId: string;
+  /** Which part: `system:cron`. */
+  origin: string;
+  body: unknown;
+  method: string;
+  messageId: string;
+  /** How long one delivery may take. */
+  timeoutSeconds: number;
+  /** The schedule it is a run of. */
+  scheduleId: string | null;
+}
+
+export async function insertPlatformMessage(trx: Transaction<Tables>, message: PlatformMessage): Promise<string> {
+  const row = await trx
+    .insertInto('a2a_queue')
+    .values({
+      workspace_id: message.workspaceId,
+      origin: message.origin,
+      body: toJsonText(message.body),
+      method: message.method,
+      idempotency_key: message.messageId,
+      timeout_seconds: message.timeoutSeconds,
+      schedule_id: message.scheduleId,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return row.id;
+}
+
 /** Where an agent is, and nothing that a broken column elsewhere could keep from being read. */
 export async function findAddress(db: Executor, id: string): Promise<WorkspaceFacts | null> {
   const row = await db
@@ -97,12 +128,16 @@ function deliverable(occasion: Occasion) {
     and (q.expires_at is null or q.expires_at > now())`;
 }
 
+/** Of the workspace `w` of the statement it stands in: a message waits that may be delivered as soon as there is room. */
+export const hasWaiting = sql<boolean>`exists (
+  select 1 from a2a_queue q where q.workspace_id = w.id and q.status = 'queued' and ${deliverable('room')}
+)`;
+
 /** Of these workspaces, those with a message that may be delivered. */
 export async function listWaiting(db: Executor, workspaceIds: string[]): Promise<string[]> {
   const result = await sql<{ id: string }>`/* hot:waiting */
     select w.id from workspaces w
-    where w.id = any(${workspaceIds}::uuid[])
-      and exists (select 1 from a2a_queue q where q.workspace_id = w.id and q.status = 'queued' and ${deliverable('room')})
+    where w.id = any(${workspaceIds}::uuid[]) and ${hasWaiting}
   `.execute(db);
   return result.rows.map((row) => row.id);
 }
@@ -278,17 +313,19 @@ export interface CallFigures {
 }
 
 const DOLLARS_PER_MILLION = { input: 3, output: 15 };
+/** What the column holds: an agent that reports the impossible must not cost the others their figures. */
+const MOST_DOLLARS = '999999.999999';
 
 /** Tokens per workspace and UTC day, many calls in one statement. */
 export async function addUsage(db: Executor, figures: readonly CallFigures[]): Promise<void> {
   await sql`
     insert into workspace_token_usage as u (workspace_id, period_start, input_tokens, output_tokens, call_count, estimated_cost_usd)
     select f."workspaceId", (now() at time zone 'utc')::date, sum(f.input), sum(f.output), count(*),
-      sum(f.input) * ${DOLLARS_PER_MILLION.input}::numeric / 1000000 + sum(f.output) * ${DOLLARS_PER_MILLION.output}::numeric / 1000000
+      least(sum(f.input) * ${DOLLARS_PER_MILLION.input}::numeric / 1000000 + sum(f.output) * ${DOLLARS_PER_MILLION.output}::numeric / 1000000, ${MOST_DOLLARS}::numeric)
     from jsonb_to_recordset(${JSON.stringify(figures)}::jsonb) as f ("workspaceId" uuid, input bigint, output bigint)
     where exists (select 1 from workspaces w where w.id = f."workspaceId") group by 1
     on conflict (workspace_id, period_start) do update set input_tokens = u.input_tokens + excluded.input_tokens, output_tokens = u.output_tokens + excluded.output_tokens,
-      call_count = u.call_count + excluded.call_count, estimated_cost_usd = u.estimated_cost_usd + excluded.estimated_cost_usd
+      call_count = u.call_count + excluded.call_count, estimated_cost_usd = least(u.estimated_cost_usd + excluded.estimated_cost_usd, ${MOST_DOLLARS}::numeric)
   `.execute(db);
 }
 

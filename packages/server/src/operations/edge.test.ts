@@ -1,5 +1,7 @@
 import { startPlatform, type TestPlatform } from '@molecule/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { ConfigError, readConfig } from '../config.ts';
 
 /** Each test sets its own limits, so each has its platform; the database is one. */
 let base: TestPlatform;
@@ -137,5 +139,60 @@ describe('headers and origins', () => {
     expect(listed.headers.get('access-control-allow-credentials')).toBe('true');
     for (const origin of ['http://localhost:3000', 'https://canvas.example.evil.com', 'null'])
       expect((await get(test, '/health', { origin })).headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  it('are listed once for every transport: replies, sockets, cosmetic writes and writes with a session', async () => {
+    const test = await start({
+      CORS_ORIGINS: ' https://canvas.example/ ',
+      EXTERNAL_PLATFORM_URL: 'https://people.example/',
+    });
+    const signedIn = await fetch(`${test.url}/auth/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ token: test.adminToken }),
+    });
+    const cookie = signedIn.headers.get('set-cookie')?.split(';')[0] ?? '';
+    async function opensSocket(origin: string): Promise<boolean> {
+      const answered = Promise.withResolvers<boolean>();
+      const socket = new WebSocket(`${test.url.replace('http', 'ws')}/ws`, { headers: { origin, cookie } });
+      socket.once('open', () => answered.resolve(true));
+      socket.on('error', () => answered.resolve(false));
+      const opened = await answered.promise;
+      socket.terminate();
+      return opened;
+    }
+    const write = async (path: string, method: string, headers: Record<string, string>) =>
+      (
+        await fetch(test.url + path, {
+          method,
+          headers: { 'content-type': 'application/json', ...headers },
+          body: JSON.stringify({ x: 0, y: 0, zoom: 1 }),
+        })
+      ).status;
+    const doors = async (origin: string) => [
+      (await get(test, '/health', { origin })).headers.get('access-control-allow-origin') === origin,
+      await opensSocket(origin),
+      await write('/canvas/viewport', 'PUT', { origin }),
+      await write('/auth/sign-in-links', 'POST', { origin, cookie }),
+    ];
+    for (const origin of ['https://canvas.example', 'https://people.example'])
+      expect([origin, await doors(origin)]).toEqual([origin, [true, true, 200, 201]]);
+    for (const origin of ['http://localhost:3000', 'https://canvas.example.evil.com', 'https://canvas.example:444'])
+      expect([origin, await doors(origin)]).toEqual([origin, [false, false, 401, 403]]);
+    // The own origin needs no permission to read, and has every other.
+    expect((await doors(test.url)).slice(1)).toEqual([true, 200, 201]);
+  });
+
+  it('an origin that is none, or all of them, ends the start', () => {
+    for (const CORS_ORIGINS of ['*', 'https://canvas.example,*', 'canvas.example', 'data:text/plain,x', 'null'])
+      expect(() => readConfig({ PATH: '/bin', CORS_ORIGINS })).toThrow(ConfigError);
+    for (const name of ['CP_UPSTREAM_URL', 'CANVAS_PROXY_URL', 'EXTERNAL_PLATFORM_URL'])
+      for (const value of [
+        'host.example',
+        'ftp://host.example',
+        'https://user:secret@host.example',
+        'https://h.example/?a=b',
+      ])
+        expect(() => readConfig({ PATH: '/bin', [name]: value })).toThrow(`${name} is not an http or https address`);
   });
 });

@@ -1,4 +1,4 @@
-// What every reply and request passes at the edge: security headers, CORS, the rate limit (chapter 10 §5.5).
+// What every reply and request passes at the edge: security headers, CORS, the rate limit, the tenant guard (chapter 10 §5.5).
 
 import { hash } from 'node:crypto';
 import cors from '@fastify/cors';
@@ -7,7 +7,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Auth } from '../auth/index.ts';
 import type { Config } from '../config.ts';
 import { PlatformError } from '../platform/errors.ts';
+import type { Loop } from '../platform/loops.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
+import { installTenantGuard } from './tenant-guard.ts';
 
 const AUTHENTICATED_FOR_MS = 300_000;
 const MOST_REMEMBERED = 50_000;
@@ -15,7 +17,7 @@ const WINDOW_MS = 60_000;
 const UNLIMITED = new Set(['/health', '/metrics']);
 
 /** A bearer that authenticated lately has a bucket of its own: all agents of one machine share an address. */
-export function createBuckets(bearerOf: (request: FastifyRequest) => string | null) {
+function createBuckets(bearerOf: (request: FastifyRequest) => string | null) {
   const authenticated = new Map<string, number>();
   /** Hashed once a request, however often it is asked for. */
   const keys = new WeakMap<FastifyRequest, string>();
@@ -38,10 +40,41 @@ export function createBuckets(bearerOf: (request: FastifyRequest) => string | nu
       if (authenticated.size >= MOST_REMEMBERED) authenticated.clear();
       authenticated.set(keyOf(request, bearer), Date.now() + AUTHENTICATED_FOR_MS);
     },
+    evict(): number {
+      const before = authenticated.size;
+      const now = Date.now();
+      for (const [key, until] of authenticated) if (until <= now) authenticated.delete(key);
+      return before - authenticated.size;
+    },
   };
 }
 
-export async function installEdge(app: FastifyInstance, config: Config, auth: Auth): Promise<void> {
+type Buckets = ReturnType<typeof createBuckets>;
+
+export interface Edge {
+  /** Before any route: hooks guard only what is added after them. */
+  install(app: FastifyInstance): Promise<void>;
+  loops: Loop[];
+}
+
+export function createEdge(config: Config, auth: Auth): Edge {
+  const buckets = createBuckets(auth.bearerOf);
+  return {
+    install: (app) => installEdge(app, config, auth, buckets),
+    loops: [
+      {
+        name: 'limiter-gc',
+        why: 'The rate limit would go on remembering bearers that nobody uses any more.',
+        everyMs: 300_000,
+        timeoutMs: 10_000,
+        runs: 'every-replica',
+        run: async () => ({ evicted: buckets.evict() }),
+      },
+    ],
+  };
+}
+
+async function installEdge(app: FastifyInstance, config: Config, auth: Auth, buckets: Buckets): Promise<void> {
   // At the start, so that a reply that is streamed past Fastify carries them as well.
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
@@ -55,16 +88,16 @@ export async function installEdge(app: FastifyInstance, config: Config, auth: Au
     exposedHeaders: ['Retry-After', 'X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset'],
     strictPreflight: false,
   });
-  await limitRate(app, config.rateLimit, auth);
+  await limitRate(app, config.rateLimit, buckets);
+  installTenantGuard(app, config, auth);
 }
 
 /** Counts before anyone is authenticated, so that guessing credentials is limited too. */
-async function limitRate(app: FastifyInstance, perMinute: number, auth: Auth): Promise<void> {
+async function limitRate(app: FastifyInstance, perMinute: number, buckets: Buckets): Promise<void> {
   if (perMinute === 0) {
     app.addHook('onRequest', async (_request, reply) => void reply.header('x-ratelimit-limit', 'unlimited'));
     return;
   }
-  const buckets = createBuckets(auth.bearerOf);
   await app.register(rateLimit, {
     global: false,
     max: perMinute,

@@ -1,4 +1,4 @@
-// Operating the platform: health, metrics, loops, the API description, the edge rules and the canvas' files.
+// Operating the platform: health, metrics, loops, the API description, the edge rules, the proxies and the canvas' files.
 
 import { operationsRoutes } from '@molecule/contract';
 import type { FastifyInstance } from 'fastify';
@@ -6,17 +6,21 @@ import type { Auth } from '../auth/index.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../platform/db/index.ts';
 import { type Authorize, HANDLED, mount } from '../platform/http.ts';
+import type { Logger } from '../platform/log.ts';
 import type { Supervisor } from '../platform/loops.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import { serveCanvas } from './canvas.ts';
-import { installEdge } from './edge.ts';
+import { mountControlPlaneProxy } from './control-plane-proxy.ts';
 import { renderOpenApi } from './openapi.ts';
 import { renderReferencePage } from './reference-page.ts';
+
+export { createEdge, type Edge } from './edge.ts';
 
 export interface OperationsDeps {
   db: Database;
   config: Config;
   auth: Auth;
+  log: Logger;
   supervisor: Supervisor;
   metrics: Metrics;
   version: string;
@@ -30,7 +34,7 @@ export interface OperationsDeps {
 const toTime = (milliseconds: number | null) => (milliseconds === null ? null : new Date(milliseconds).toISOString());
 
 export function createOperations(deps: OperationsDeps) {
-  const { config, auth, supervisor, metrics, version } = deps;
+  const { config, log, supervisor, metrics, version } = deps;
 
   function mountRoutes(app: FastifyInstance, authorize: Authorize): void {
     const document = renderOpenApi(version);
@@ -92,11 +96,10 @@ export function createOperations(deps: OperationsDeps) {
   }
 
   return {
-    /** Before any route: hooks guard only what is added after them. */
-    installEdge: (app: FastifyInstance) => installEdge(app, config, auth),
     async mount(app: FastifyInstance, authorize: Authorize): Promise<void> {
       mountRoutes(app, authorize);
-      await serveCanvas(app, config.canvasDir);
+      await mountControlPlaneProxy(app, { config, allowedOrigin: deps.auth.allowedOrigin, log });
+      await serveCanvas(app, config, log);
     },
   };
 }

@@ -1,6 +1,6 @@
 // The contract tables as an OpenAPI 3.1 document. Pure; scripts/generate.ts commits its output, `/openapi.json` serves it.
 
-import { type AUTH_CLASSES, ERRORS, type ErrorCode, ROUTE_TABLES, type Route } from '@molecule/contract';
+import { type AUTH_CLASSES, ERRORS, type ErrorCode, paramsOf, ROUTE_TABLES, type Route } from '@molecule/contract';
 import { z } from 'zod';
 
 const AUTH_MEANING: Record<(typeof AUTH_CLASSES)[number], string> = {
@@ -16,6 +16,9 @@ const AUTH_MEANING: Record<(typeof AUTH_CLASSES)[number], string> = {
   STATE: 'The token of this workspace, even after its deletion, or an administrator.',
 };
 
+/** A path pattern of the contract as OpenAPI writes it. */
+export const toTemplate = (path: string): string => path.replace(/[:*]([A-Za-z]+)/g, '{$1}');
+
 function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): unknown {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Record<
     string,
@@ -25,7 +28,7 @@ function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): unknown {
 }
 
 function describeParameters(route: Route): unknown[] {
-  const inPath = [...route.path.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => ({
+  const inPath = paramsOf(route.path).map((name) => ({
     name,
     in: 'path',
     required: true,
@@ -68,7 +71,7 @@ export function renderOpenApi(version: string): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const [tag, table] of Object.entries(ROUTE_TABLES)) {
     for (const [name, route] of Object.entries(table as Record<string, Route>)) {
-      const path = route.path.replace(/:([A-Za-z]+)/g, '{$1}');
+      const path = toTemplate(route.path);
       paths[path] ??= {};
       paths[path][route.method.toLowerCase()] = {
         operationId: name,

@@ -1,6 +1,7 @@
 import { ROUTES } from '@molecule/contract';
 import { createManualClock, createSeat, failureOf, startPlatform, type TestPlatform } from '@molecule/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { toTemplate } from './openapi.ts';
 
 const clock = createManualClock();
 let test: TestPlatform;
@@ -93,7 +94,7 @@ describe('what the platform says of itself', () => {
     };
     expect(document.openapi).toMatch(/^3\.1/);
     for (const [name, route] of Object.entries(ROUTES)) {
-      const path = route.path.replace(/:([A-Za-z]+)/g, '{$1}');
+      const path = toTemplate(route.path);
       expect([name, document.paths[path]?.[route.method.toLowerCase()]?.operationId]).toEqual([name, name]);
     }
     const page = await get('/docs');

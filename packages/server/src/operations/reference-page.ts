@@ -1,6 +1,7 @@
 // The API as one page to browse, rendered from the contract tables: no script, no remote asset.
 
 import { ERRORS, ROUTE_TABLES, type Route } from '@molecule/contract';
+import { toTemplate } from './openapi.ts';
 
 const STYLE = `
   :root { color-scheme: light dark; font: 15px/1.55 ui-sans-serif, system-ui, sans-serif }
@@ -40,11 +41,7 @@ export function renderReferencePage(document: Record<string, unknown>): string {
   const paths = document.paths as Record<string, Record<string, Record<string, unknown>>>;
   const sections = Object.entries(ROUTE_TABLES).map(([domain, table]) => {
     const rows = Object.entries(table as Record<string, Route>).map(([name, route]) =>
-      renderRoute(
-        name,
-        route,
-        paths[route.path.replace(/:([A-Za-z]+)/g, '{$1}')]?.[route.method.toLowerCase()] ?? { responses: {} },
-      ),
+      renderRoute(name, route, paths[toTemplate(route.path)]?.[route.method.toLowerCase()] ?? { responses: {} }),
     );
     return `<section><h2>${domain}</h2>${rows.join('')}</section>`;
   });

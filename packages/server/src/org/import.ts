@@ -2,13 +2,14 @@
 
 import { randomUUID } from 'node:crypto';
 import { GRID, layoutGrid } from '@molecule/contract';
-import { acquireLease, type Database, type Lease } from '../platform/db/index.ts';
+import type { Kysely, Transaction } from 'kysely';
+import { acquireLease, type Database, type Lease, type Tables } from '../platform/db/index.ts';
 import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import { logProvisionEvent, type Provisioning } from '../provisioning/index.ts';
 import type { Secrets } from '../secrets/index.ts';
 import { RUNTIME_CHOICE, type Workspaces } from '../workspaces/index.ts';
-import { assembleFiles, readNodeSecrets } from './node-config.ts';
+import { assembleFiles, type NodeSchedule, readNodeSecrets, readSchedules } from './node-config.ts';
 import { type OrgTemplate, type TemplateNode, toGrid } from './template.ts';
 
 const IMPORT_LEASE_MS = 60_000;
@@ -27,6 +28,7 @@ export interface ImportEntry {
   /** Parts of the template this version cannot build, by name; nothing is dropped silently. */
   channels_skipped?: { workspace: string; type: string; reason: string }[];
   plugins_skipped?: string[];
+  /** Those that could not run, by name. */
   schedules_skipped?: string[];
   /** How many. */
   memories_skipped?: number;
@@ -42,6 +44,12 @@ export interface ImporterDeps {
   workspaces: Workspaces;
   secrets: Secrets;
   provisioning: Provisioning;
+  /** @returns the names of those that cannot run. */
+  seedSchedules(
+    executor: Kysely<Tables> | Transaction<Tables>,
+    workspaceId: string,
+    wanted: readonly NodeSchedule[],
+  ): Promise<string[]>;
   log: Logger;
 }
 
@@ -70,7 +78,7 @@ function choosePlugins(defaults: readonly string[] = [], own: readonly string[] 
 const pause = (milliseconds: number) =>
   new Promise<void>((done) => AbortSignal.timeout(milliseconds).addEventListener('abort', () => done()));
 
-export function createImporter({ db, workspaces, secrets, provisioning, log }: ImporterDeps) {
+export function createImporter({ db, workspaces, secrets, provisioning, seedSchedules, log }: ImporterDeps) {
   /** Imports run one after another on all replicas, so that two never create the same node. */
   async function withLease<T>(work: (lease: Lease) => Promise<T>): Promise<T> {
     for (let attempt = 0; attempt < LEASE_TRIES; attempt += 1) {
@@ -95,13 +103,11 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
       type: type ?? '',
       reason: 'channels are not part of this version',
     }));
-    const schedules = (node.schedules ?? []).map(({ name }) => name ?? '');
     const global = node === template.workspaces[0] ? (template.global_memories ?? []) : [];
     const memories = [...(node.initial_memories ?? template.defaults.initial_memories ?? []), ...global];
     const skipped = {
       ...(plugins.length > 0 ? { plugins_skipped: plugins } : {}),
       ...(channels.length > 0 ? { channels_skipped: channels } : {}),
-      ...(schedules.length > 0 ? { schedules_skipped: schedules } : {}),
       ...(memories.length > 0 ? { memories_skipped: memories.length } : {}),
     };
     if (Object.keys(skipped).length > 0)
@@ -112,6 +118,15 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
     return skipped;
   }
 
+  async function addSchedules(
+    executor: Kysely<Tables> | Transaction<Tables>,
+    id: string,
+    wanted: readonly NodeSchedule[],
+  ): Promise<Partial<ImportEntry>> {
+    const skipped = wanted.length > 0 ? await seedSchedules(executor, id, wanted) : [];
+    return skipped.length > 0 ? { schedules_skipped: skipped } : {};
+  }
+
   async function createNode(
     journey: Journey,
     node: TemplateNode,
@@ -120,6 +135,7 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
   ): Promise<{ entry: ImportEntry; point: Point }> {
     const { template, folder } = journey;
     const { defaults } = template;
+    const wantedSchedules = readSchedules(node, folder, log);
     const existing = await workspaces.findByParentAndName(db.kysely, parentId, node.name);
     if (existing) {
       logProvisionEvent(log, 'provision.skip_existing', {
@@ -129,7 +145,8 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
       });
       // What is missing below it goes where it stands now, not where the template once put it.
       const { id, tier, x, y } = existing;
-      return { entry: { id, name: node.name, tier, skipped: true }, point: { x, y } };
+      const skipped = await addSchedules(db.kysely, id, wantedSchedules);
+      return { entry: { id, name: node.name, tier, skipped: true, ...skipped }, point: { x, y } };
     }
     const wanted = node.external ? 'external' : (node.runtime ?? defaults.runtime ?? DEFAULT_RUNTIME);
     const runtime = wanted === RUNTIME_CHOICE ? journey.chosen : wanted;
@@ -144,7 +161,7 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
           { template, folder, readTemplateFiles: provisioning.readTemplateFiles, log },
         );
     const values = { ...readNodeSecrets(node, folder, log), ...(model ? { MODEL_PROVIDER: model } : {}) };
-    const row = await db.tx(async (trx) => {
+    const { row, skipped } = await db.tx(async (trx) => {
       const created = await workspaces.createIn(trx, {
         name: node.name,
         role: node.role ?? null,
@@ -160,6 +177,7 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
         canvas: point,
       });
       await secrets.saveMany(trx, created.id, values);
+      const withoutTimes = await addSchedules(trx, created.id, wantedSchedules);
       // Before the commit: a row that exists has its prompts, whenever the platform may die.
       if (!external) await provisioning.writeFiles(created.id, files);
       else
@@ -168,10 +186,10 @@ export function createImporter({ db, workspaces, secrets, provisioning, log }: I
           node.url ? 'create_external_online' : 'create_external_awaiting',
           created.id,
         );
-      return created;
+      return { row: created, skipped: withoutTimes };
     });
     if (!external) provisioning.provision(row.id);
-    return { entry: { id: row.id, name: row.name, tier, ...listSkippedParts(template, node) }, point };
+    return { entry: { id: row.id, name: row.name, tier, ...listSkippedParts(template, node), ...skipped }, point };
   }
 
   /** Depth first, parents before children, missing descendants under parents that exist. @returns where the node stands. */

@@ -12,7 +12,7 @@ import type { Logger } from '../platform/log.ts';
 import { type Provisioning, resolveInside } from '../provisioning/index.ts';
 import type { Secrets } from '../secrets/index.ts';
 import type { WorkspaceRow, Workspaces } from '../workspaces/index.ts';
-import { createImporter } from './import.ts';
+import { createImporter, type ImporterDeps } from './import.ts';
 import { assembleFiles } from './node-config.ts';
 import { preflightImport } from './preflight.ts';
 import {
@@ -32,7 +32,7 @@ export interface Org {
   mount(app: FastifyInstance, authorize: Authorize): void;
 }
 
-export interface OrgDeps {
+export interface OrgDeps extends Pick<ImporterDeps, 'seedSchedules'> {
   db: Database;
   config: Config;
   workspaces: Workspaces;
@@ -43,8 +43,9 @@ export interface OrgDeps {
   log: Logger;
 }
 
-export function createOrg({ db, config, workspaces, secrets, provisioning, judgeUrl, log }: OrgDeps): Org {
-  const importer = createImporter({ db, workspaces, secrets, provisioning, log });
+export function createOrg(deps: OrgDeps): Org {
+  const { config, secrets, provisioning, judgeUrl, log } = deps;
+  const importer = createImporter(deps);
 
   function readTemplate(body: { dir?: string | undefined; template?: Record<string, unknown> | undefined }): {
     template: OrgTemplate;

@@ -70,6 +70,27 @@ function mergeRouting(
   );
 }
 
+export interface NodeSchedule {
+  name: string;
+  cron_expr: string;
+  timezone: string;
+  /** Empty when the template has none, or its file is not there. */
+  prompt: string;
+  enabled: boolean;
+}
+
+/** Prompts as those of the node itself: inline before a file below its own folder. */
+export function readSchedules(node: TemplateNode, folder: string | null, log: Logger): NodeSchedule[] {
+  const filesDir = findFilesDir(node, folder, log);
+  return (node.schedules ?? []).map((schedule) => ({
+    name: schedule.name ?? '',
+    cron_expr: schedule.cron_expr ?? '',
+    timezone: schedule.timezone ?? 'UTC',
+    prompt: schedule.prompt || (readPromptFile(filesDir, schedule.prompt_file, log) ?? ''),
+    enabled: schedule.enabled ?? true,
+  }));
+}
+
 export function assembleFiles(node: TemplateNode, facts: NodeFacts, deps: NodeConfigDeps): Record<string, string> {
   const filesDir = findFilesDir(node, deps.folder, deps.log);
   const files = filesDir

@@ -28,6 +28,16 @@ const sharedKeys = {
   initial_memories: maybe(z.array(z.unknown())),
 };
 
+/** Judged when it is imported, one by one: a wrong one costs the team only itself. */
+const schedule = z.object({
+  name: maybe(z.string()),
+  cron_expr: maybe(z.string()),
+  timezone: maybe(z.string()),
+  prompt: maybe(z.string()),
+  prompt_file: maybe(z.string()),
+  enabled: maybe(z.boolean()),
+});
+
 const requirements = maybe(z.array(z.unknown()));
 
 export interface TemplateNode extends z.infer<typeof nodeFields> {
@@ -49,8 +59,8 @@ const nodeFields = z.object({
   external: maybe(z.boolean()),
   url: maybe(z.string()),
   canvas: maybe(z.object({ x: z.number(), y: z.number() })),
+  schedules: maybe(z.array(schedule)),
   // Named in the import's result as skipped: nothing runs them yet.
-  schedules: maybe(z.array(z.object({ name: maybe(z.string()) }))),
   channels: maybe(z.array(z.object({ type: maybe(z.string()) }))),
   required_env: requirements,
   recommended_env: requirements,

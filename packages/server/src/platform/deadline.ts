@@ -21,6 +21,7 @@ export function startDeadline({ silenceMs, ceilingMs, onExpire }: DeadlineOption
   let lastSignAt = startedAt;
   let silence = silenceMs;
   let timer: NodeJS.Timeout;
+  let firesAt: number;
 
   function remaining(): { ms: number; reason: 'silence' | 'ceiling' } {
     const now = performance.now();
@@ -32,15 +33,13 @@ export function startDeadline({ silenceMs, ceilingMs, onExpire }: DeadlineOption
   }
 
   function arm(): void {
-    const { ms } = remaining();
-    timer = setTimeout(
-      () => {
-        const left = remaining();
-        if (left.ms > 1) arm();
-        else onExpire(left.reason);
-      },
-      Math.max(1, Math.min(ms, 2 ** 31 - 1)),
-    );
+    const waitMs = Math.max(1, Math.min(remaining().ms, 2 ** 31 - 1));
+    firesAt = performance.now() + waitMs;
+    timer = setTimeout(() => {
+      const left = remaining();
+      if (left.ms > 1) arm();
+      else onExpire(left.reason);
+    }, waitMs);
     timer.unref();
   }
 
@@ -52,6 +51,8 @@ export function startDeadline({ silenceMs, ceilingMs, onExpire }: DeadlineOption
     extend(next) {
       silence = next;
       lastSignAt = performance.now();
+      // A timer that fires too early finds out how much is left and waits for it.
+      if (lastSignAt + remaining().ms >= firesAt) return;
       clearTimeout(timer);
       arm();
     },

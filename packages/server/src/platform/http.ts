@@ -25,6 +25,8 @@ export interface Call<R extends Route> {
   reply: FastifyReply;
 }
 
+export type SocketCall<R extends Route> = Pick<Call<R>, 'params' | 'query' | 'principal' | 'request'>;
+
 /** What a handler of a `json` route answers: the body of the default status, or `answer(status, body)`. */
 export type Handler<R extends Route> = (
   call: Call<R>,
@@ -81,9 +83,21 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown, whole:
   throw invalid(field, missing ? 'is required' : (issue?.message ?? 'is not valid'));
 }
 
+/** The router's pattern of a contract path: its rest of a path has no name there. */
+const toPattern = (path: string) => path.replace(/\*[A-Za-z]+$/, '*');
+
+/** The rest of a path under the name the contract gives it. */
+function nameRest(route: Route, given: Record<string, string>): Record<string, string> {
+  const name = /\*([A-Za-z]+)$/.exec(route.path)?.[1];
+  if (name === undefined) return given;
+  const { '*': rest = '', ...others } = given;
+  return { ...others, [name]: rest };
+}
+
 /** Ids are lower case from here on: they are compared with tokens and are the keys of caches. */
 function parseParams(route: Route, given: Record<string, string>): Record<string, string> {
-  const raw = given.id === undefined ? given : { ...given, id: given.id.toLowerCase() };
+  const named = nameRest(route, given);
+  const raw = named.id === undefined ? named : { ...named, id: named.id.toLowerCase() };
   if (raw.id !== undefined && !uuid.safeParse(raw.id).success && route.path !== '/workspaces/:id/a2a/queue/:queueId') {
     throw new PlatformError('invalid_workspace_id', 'invalid workspace id', { field: 'id' });
   }
@@ -143,6 +157,11 @@ export interface HttpServerOptions {
   trustedProxies: string[];
 }
 
+/** Rows are parsed by their own schemas. Fastify's compilers, unless others are named, are loaded at the start and take 3 MB. */
+function refuseSchema(): never {
+  throw new Error('routes are described in the contract, not by schemas of Fastify');
+}
+
 /** A Fastify instance with the error table, body parsing and metrics in place, and no route. */
 export function createHttpServer({ log, metrics, trustedProxies }: HttpServerOptions): FastifyInstance {
   const app = Fastify({
@@ -153,6 +172,7 @@ export function createHttpServer({ log, metrics, trustedProxies }: HttpServerOpt
     forceCloseConnections: 'idle',
     clientErrorHandler: answerMalformedHttp,
     frameworkErrors: answerMalformedAddress,
+    schemaController: { compilersFactory: { buildValidator: refuseSchema, buildSerializer: refuseSchema } },
   });
   endQuietConnections(app);
   app.decorateRequest('principal');
@@ -209,7 +229,7 @@ function mountRoute(app: FastifyInstance, route: Route, handler: Handler<Route>,
   const defaultStatus = Math.min(...Object.keys(route.replies).map(Number));
   app.route({
     method: route.method,
-    url: route.path,
+    url: toPattern(route.path),
     // A HEAD of a stream would hold a connection open and never carry a byte.
     exposeHeadRoute: route.transport !== 'sse',
     bodyLimit: route.bodyLimit ?? JSON_BODY_LIMIT,
@@ -244,32 +264,45 @@ function mountRoute(app: FastifyInstance, route: Route, handler: Handler<Route>,
   });
 }
 
-/**
- * Mounts a WebSocket row. The principal is judged, and `check` may still refuse, before the upgrade is answered.
- */
-export function mountSocket<R extends Route>(
+export interface SocketGate<R extends Route, Prepared> {
+  /** May refuse. Asked for a plain request too: a browser is told nothing of a refused upgrade, and can ask for the reason so. */
+  check(call: SocketCall<R>): Promise<void>;
+  /** Of an upgrade only; may refuse as well. */
+  prepare(call: SocketCall<R>): Promise<Prepared>;
+}
+
+/** Mounts a WebSocket row. The principal is judged, and `gate` may refuse, before the upgrade is answered. */
+export function mountSocket<R extends Route, Prepared = void>(
   app: FastifyInstance,
   route: R,
   authorize: Authorize,
-  accept: (socket: WebSocket, call: Pick<Call<R>, 'principal' | 'query' | 'request'>) => void,
-  check: (call: Pick<Call<R>, 'principal' | 'request'>) => void = () => {},
+  accept: (socket: WebSocket, call: SocketCall<R>, prepared: Prepared) => void,
+  gate?: SocketGate<R, Prepared>,
 ): void {
+  const prepared = new WeakMap<FastifyRequest, Prepared>();
+  const callOf = (request: FastifyRequest): SocketCall<R> => ({
+    params: request.params as never,
+    query: request.query as never,
+    principal: request.principal,
+    request,
+  });
   app.route({
     method: 'GET',
-    url: route.path,
+    url: toPattern(route.path),
     exposeHeadRoute: false,
     preValidation: async (request) => {
-      request.principal = await authorize(request, route, {});
-      check({ principal: request.principal, request });
+      request.params = parseParams(route, request.params as Record<string, string>);
+      request.principal = await authorize(request, route, request.params as Record<string, string>);
       if (route.query) request.query = parseWith(route.query, request.query, 'query');
+      await gate?.check(callOf(request));
+      if (gate && request.ws) prepared.set(request, await gate.prepare(callOf(request)));
     },
     handler: async (_request, reply) =>
       reply
         .status(426)
         .headers({ upgrade: 'websocket' })
         .send({ error: 'open this address as a WebSocket', code: 'invalid_request' }),
-    wsHandler: (socket, request) =>
-      accept(socket, { principal: request.principal, query: request.query as never, request }),
+    wsHandler: (socket, request) => accept(socket, callOf(request), prepared.get(request) as Prepared),
   });
 }
 

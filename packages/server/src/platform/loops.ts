@@ -4,6 +4,7 @@
 import type { Clock } from './clock.ts';
 import { acquireLease, type Database, type Lease } from './db/index.ts';
 import type { Logger } from './log.ts';
+import type { Presence } from './presence.ts';
 
 export interface Loop {
   readonly name: string;
@@ -51,29 +52,38 @@ interface LoopState {
   lastError: string | null;
   counts: Record<string, number>;
   lease: Lease | null;
+  /** Of the presence the lease was last taken or renewed under. */
+  epoch: number;
 }
 
 /** Rejects when the pass outlives its limit; the pass itself sees the aborted signal. */
-async function runBounded(loop: Loop, signal: AbortSignal): Promise<Record<string, number>> {
-  const timeout = AbortSignal.timeout(loop.timeoutMs);
-  const bound = AbortSignal.any([signal, timeout]);
-  return await Promise.race([
-    loop.run(bound),
-    new Promise<never>((_, reject) =>
-      bound.addEventListener(
-        'abort',
-        () => reject(new Error(timeout.aborted ? `no end within ${loop.timeoutMs} ms` : 'stopping')),
-        { once: true },
-      ),
-    ),
-  ]);
+async function runBounded(loop: Loop, stopping: AbortSignal): Promise<Record<string, number>> {
+  // Not AbortSignal.timeout: that one goes off also after a pass that ended in time, a second's worth of them every second.
+  const bound = new AbortController();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  function abort(reason: string): void {
+    const error = new Error(reason);
+    reject(error);
+    bound.abort(error);
+  }
+  if (stopping.aborted) throw new Error('stopping');
+  const onStop = () => abort('stopping');
+  const timer = setTimeout(() => abort(`no end within ${loop.timeoutMs} ms`), loop.timeoutMs);
+  timer.unref();
+  stopping.addEventListener('abort', onStop, { once: true });
+  try {
+    return await Promise.race([loop.run(bound.signal), aborted]);
+  } finally {
+    clearTimeout(timer);
+    stopping.removeEventListener('abort', onStop);
+  }
 }
 
 export function createSupervisor(
   loops: readonly Loop[],
-  deps: { db: Database; clock: Clock; log: Logger; instanceId: string },
+  deps: { db: Database; clock: Clock; log: Logger; presence: Presence },
 ): Supervisor {
-  const { db, clock, log, instanceId } = deps;
+  const { db, clock, log, presence } = deps;
   const states = new Map<string, LoopState>(
     loops.map((loop) => [
       loop.name,
@@ -88,6 +98,7 @@ export function createSupervisor(
         lastError: null,
         counts: {},
         lease: null,
+        epoch: 0,
       },
     ]),
   );
@@ -97,13 +108,14 @@ export function createSupervisor(
   /** True when this replica may run the loop now. */
   async function holdsLease(state: LoopState): Promise<boolean> {
     if (state.loop.runs === 'every-replica' || db.kind === 'embedded') return true;
+    const { name, everyMs, timeoutMs } = state.loop;
+    await presence.assert();
+    // Good for this pass and until the next tick: not a statement to renew it every time.
+    const isCurrent = state.epoch === presence.epoch();
+    if (isCurrent && state.lease && state.lease.remainingMs() > timeoutMs + everyMs / 2) return true;
+    state.epoch = presence.epoch();
     if (state.lease && (await state.lease.renew())) return true;
-    state.lease = await acquireLease(
-      db,
-      `loop:${state.loop.name}`,
-      instanceId,
-      state.loop.everyMs * 2 + state.loop.timeoutMs,
-    );
+    state.lease = await acquireLease(db, `loop:${name}`, presence.holder, everyMs * 2 + timeoutMs);
     return state.lease !== null;
   }
 
@@ -161,6 +173,7 @@ export function createSupervisor(
       else schedule(state, 0);
     },
     report() {
+      const now = clock.now();
       return [...states.values()].map(({ loop, lastTickAt, lastSuccessAt, lastError, counts }) => ({
         name: loop.name,
         why: loop.why,
@@ -170,7 +183,8 @@ export function createSupervisor(
         lastSuccessAt,
         lastError,
         counts,
-        stale: startedAt !== null && clock.now() - (lastTickAt ?? startedAt) > 2 * loop.everyMs + loop.timeoutMs,
+        // By its last success: a pass that hangs is cut off and begun anew, and does no more work than one that never begins.
+        stale: startedAt !== null && now - (lastSuccessAt ?? startedAt) > 2 * loop.everyMs + loop.timeoutMs,
       }));
     },
     async stop() {
@@ -178,6 +192,7 @@ export function createSupervisor(
       for (const state of states.values()) if (state.timer) clearTimeout(state.timer);
       await Promise.allSettled([...states.values()].map((state) => state.running));
       await Promise.allSettled([...states.values()].map((state) => state.lease?.release()));
+      await presence.end();
     },
   };
 }

@@ -2,6 +2,8 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
+const LAG_SAMPLE_MS = 250;
+
 export interface Metrics {
   registry: Registry;
   requests: Counter<'method' | 'path' | 'status'>;
@@ -14,7 +16,8 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  // The default of 10 ms wakes an idle process a hundred times a second: a third of a percent of a core for nothing.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LAG_SAMPLE_MS });
   return {
     registry,
     requests: new Counter({

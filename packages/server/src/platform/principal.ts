@@ -7,7 +7,8 @@ export type Principal =
   | { kind: 'deleted-workspace'; workspaceId: string }
   | { kind: 'org-token'; tokenId: string; prefix: string; orgId: string | null }
   | { kind: 'admin-token' }
-  | { kind: 'session'; sessionId: string; expiresAt: Date }
+  /** Both null for a session of the control plane, which alone ends it. */
+  | { kind: 'session'; sessionId: string | null; expiresAt: Date | null }
   | { kind: 'dev-hatch' };
 
 /** A person or operator, not a workspace: chapter 20's "canvas-class". */
@@ -18,4 +19,9 @@ export function isAdmin(principal: Principal): boolean {
     principal.kind === 'admin-token' ||
     principal.kind === 'dev-hatch'
   );
+}
+
+/** Who is noted as the author of a change; never a credential. */
+export function describePrincipal(principal: Principal): string {
+  return principal.kind === 'org-token' ? `org-token:${principal.prefix}` : principal.kind;
 }

@@ -1,17 +1,35 @@
-// What the platform asks of whatever runs the workloads (chapter 10 §7.1). One file per backend implements it.
+// What the platform asks of whatever runs the workloads (chapter 10 §7.1). One folder or file per backend implements it.
 // Owns the shapes only; when to start, stop or give up is the dispatcher's business.
+
+import type { FileStore } from './file-store.ts';
+import type { Terminal, TerminalSize } from './terminal.ts';
+
+export type WorkspaceAccess = 'none' | 'read_only' | 'read_write';
+
+/** What is stored about a workload once the backend knows it. */
+export interface WorkloadFacts {
+  /** The machine id of a remote backend. */
+  instanceId?: string;
+  /** Digest of the image that was really used, `sha256:…`. */
+  imageDigest?: string;
+}
 
 export interface WorkloadSpec {
   id: string;
   name: string;
+  runtime: string;
   tier: number;
   /** Host directory that replaces the workload's own `/workspace`; null = its own. */
   workspaceDir: string | null;
+  workspaceAccess: WorkspaceAccess;
+  /** The digest its runtime is pinned to, `sha256:…`; null = whatever the backend's image of the runtime is. */
+  imageDigest: string | null;
   /** Secrets, names and addresses. Paths are the backend's, and cannot be overridden. */
   env: Record<string, string>;
   /** Written into the config directory before the start; paths are relative to it. */
   files: Record<string, string>;
-  authToken: string;
+  /** Null on a backend that does not deliver tokens: the agent gets its own when it registers. */
+  authToken: string | null;
   inboundSecret: string;
   /** Forget the conversations the agent's framework keeps by itself (chapter 10 §2.1, `reset`). */
   resetSession: boolean;
@@ -20,6 +38,8 @@ export interface WorkloadSpec {
    * a rejection ends the start.
    */
   publish(url: string): Promise<void>;
+  /** Stores what the backend learned. A rejection means that nobody would find the workload again: end it, by what is in memory. */
+  record(facts: WorkloadFacts): Promise<void>;
 }
 
 /** A start that cannot succeed; the message is for people and names what to change, `details` go into the event. */
@@ -63,6 +83,20 @@ export interface Adopted {
 
 export interface Backend {
   readonly name: string;
+  /**
+   * Who sees a workload: `replica` = only the platform process that started it, so every replica watches its own;
+   * `shared` = every replica, so that one of them watches all.
+   */
+  readonly scope: 'replica' | 'shared';
+  /** Tokens are put where the workload finds them before it starts; false = register hands the first one out. */
+  readonly deliversTokens: boolean;
+  /** How often, and how many at a time, `isRunning` may be asked in a sweep. */
+  readonly probe: { everyMs: number; parallel: number };
+  /**
+   * Waits between the tries to stop before a restart, in milliseconds. After the last one the restart goes on, and what could
+   * not be stopped is told to be a suspected leak (chapter 10 §7.2). Absent = one try, which has to succeed.
+   */
+  readonly restartStopGapsMs?: readonly number[];
   /** @throws StartRefusedError, OvertakenError; anything else is a fault of the backend. */
   start(spec: WorkloadSpec): Promise<void>;
   /** Absent, never started and already stopping are success; rejects only when the workload may still run. */
@@ -84,8 +118,32 @@ export interface Backend {
   supervise(): Promise<number>;
   /** @returns how many logs were cut. */
   rotateLogs(): Promise<number>;
-  /** Ends every workload, and refuses to start another. */
+  /** Refuses to start another; workloads that cannot outlive this process are ended. */
   shutdown(): Promise<void>;
+  /** What the machine printed while booting; only backends with machines have it. Null = no machine yet. */
+  readConsole?(id: string): Promise<string | null>;
+  /** A shell beside the workload; null = it does not run. @throws NoTerminalError */
+  openTerminal?(id: string, size: TerminalSize): Promise<Terminal | null>;
+  /** The workload's own folders, whether it runs or not. */
+  files?: FileStore;
+  /**
+   * What runs where others may run something too: ids by our label, and the first characters of the ids that names alone tell of
+   * (chapter 10 §8, orphan passes 1 and 2). Absent = `listManaged` says it all.
+   */
+  listWorkloads?(): Promise<{ ids: string[]; prefixes: string[] }>;
+  /** Only backends that run images. */
+  images?: BackendImages;
+}
+
+/** Newer images of runtimes (chapter 10 §7.8); pinned workloads are none of its business. */
+export interface BackendImages {
+  /** Whether one is here, so that a newer one would matter. */
+  has(runtime: string): Promise<boolean>;
+  /** What the registry has now, `sha256:…`. @throws when it cannot be asked. */
+  registryDigest(runtime: string): Promise<string>;
+  pull(runtime: string, signal: AbortSignal): Promise<void>;
+  /** Ends the workloads that follow the newest image of a runtime. @returns their workspaces. */
+  recreate(runtime: string): Promise<string[]>;
 }
 
 /** What an unwired backend answers where it would have to act: an error, so it never means "dead". */
@@ -99,6 +157,9 @@ export class NoBackendError extends Error {
 /** `MOLECULE_PROVISIONER=none`. */
 export const noBackend: Backend = {
   name: 'none',
+  scope: 'shared',
+  deliversTokens: true,
+  probe: { everyMs: 15_000, parallel: 1 },
   start: () => Promise.reject(new NoBackendError()),
   stop: async () => {},
   isRunning: async () => ({ running: false, error: new NoBackendError() }),

@@ -1,7 +1,10 @@
 // Agents that end by themselves: what is said within two seconds, what is tried again, and when it is given up.
 
-import { readFileSync, rmSync } from 'node:fs';
-import { createManualClock } from '@molecule/testkit';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createManualClock, openTestDatabase } from '@molecule/testkit';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isAlive, type ProcessSeats, startProcessSeats, untilGone } from '../../test/process-seats.ts';
 
@@ -101,6 +104,28 @@ describe('an agent that ends by itself', () => {
     seats.rescript(id, 'ok');
     await restartAfter(1);
     await seats.until(id, 'online');
+  });
+
+  it('a start that crashed is tried again by the next platform when this one ended before the retry', async () => {
+    const db = await openTestDatabase();
+    const dataDir = mkdtempSync(join(tmpdir(), 'molecule-crashes-'));
+    const first = await startProcessSeats({ db, dataDir });
+    const id = await first.create('crash-early');
+    const [failed] = await first.untilNamed(id, 'WORKSPACE_PROVISION_FAILED');
+    expect(failed?.payload).toMatchObject({ exit_code: 7 });
+    // The stop of the platform forgets what it would have done in a second.
+    await first.stop();
+    first.rescript(id, 'ok');
+    const second = await startProcessSeats({ db, dataDir });
+    try {
+      await sql`update workspaces set retry_at = now() - interval '1 second' where id = ${id}`.execute(db.kysely);
+      await second.run('health-sweep');
+      await second.until(id, 'online');
+    } finally {
+      await second.stop();
+      await db.close();
+      rmSync(dataDir, { recursive: true, force: true });
+    }
   });
 
   it('what an agent started ends with it, also what left its process group', async () => {

@@ -4,12 +4,14 @@
 import type { RawBuilder } from 'kysely';
 import type { Events } from '../events/index.ts';
 import type { Database } from '../platform/db/index.ts';
+import { startDeadline } from '../platform/deadline.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import { type Backend, OvertakenError, StartRefusedError } from './backend.ts';
 import type { Pipeline, StartOptions } from './pipeline.ts';
-import { logProvisionEvent } from './provlog.ts';
+import { logProvisionEvent, shortBackendName } from './provlog.ts';
 import { createRestartGate } from './restart-gate.ts';
+import * as store from './store.ts';
 
 /** How long a start holds its place under the cap, and its gate, while the agent comes up. */
 const SETTLE_MS = 10_000;
@@ -23,8 +25,18 @@ const SETTLING_EVENTS = new Set([
 export const NO_BACKEND_MESSAGE =
   'no provisioning backend is configured; start the platform with MOLECULE_PROVISIONER=process, or connect an agent yourself';
 
+const pause = (milliseconds: number) =>
+  new Promise<void>((done) => startDeadline({ silenceMs: milliseconds, ceilingMs: null, onExpire: () => done() }));
+
 /** What a restart was asked to do beside stopping and starting. */
 export type RestartOptions = Partial<StartOptions>;
+
+export interface FailureOptions {
+  /** Judged by the same statement. */
+  guard?: RawBuilder<unknown>;
+  /** Tried again by the health sweep; null = only when somebody asks. */
+  retryAfterMs?: number | null;
+}
 
 export interface DispatcherDeps {
   db: Database;
@@ -33,10 +45,13 @@ export interface DispatcherDeps {
   backend: Backend;
   pipeline: Pipeline;
   concurrency: number;
+  /** How long to wait before a start that broke off for no reason of its own is tried again; null = it was often enough. */
+  nextRetryMs(id: string): number | null;
   log: Logger;
 }
 
-export function createDispatcher({ db, workspaces, events, backend, pipeline, concurrency, log }: DispatcherDeps) {
+export function createDispatcher(deps: DispatcherDeps) {
+  const { db, workspaces, events, backend, pipeline, concurrency, nextRetryMs, log } = deps;
   const gate = createRestartGate({ db, log, withSlot, repeat: restartOnce });
   /** What the next cycle of a workspace has to do, the newest wish winning. */
   const wishes = new Map<string, RestartOptions>();
@@ -62,10 +77,11 @@ export function createDispatcher({ db, workspaces, events, backend, pipeline, co
     id: string,
     message: string,
     extra: Record<string, unknown> = {},
-    guard?: RawBuilder<unknown>,
+    { guard, retryAfterMs = null }: FailureOptions = {},
   ): Promise<boolean> {
+    const retryAt = retryAfterMs === null ? null : store.afterNow(retryAfterMs);
     const row = await workspaces.transition('provision_failed', id, {
-      patch: { last_sample_error: message, url: null, current_task: '', active_tasks: 0 },
+      patch: { last_sample_error: message, url: null, current_task: '', active_tasks: 0, retry_at: retryAt },
       details: extra,
       ...(guard ? { guard } : {}),
     });
@@ -108,24 +124,39 @@ export function createDispatcher({ db, workspaces, events, backend, pipeline, co
       if (closed || error instanceof OvertakenError) return;
       if (error instanceof StartRefusedError) return void (await markFailed(id, error.message, error.details));
       log.error({ err: error, workspace_id: id }, 'a workspace could not be started');
-      await markFailed(id, 'workspace start failed; the platform log has the reason');
+      const retryAfterMs = nextRetryMs(id);
+      await markFailed(id, 'workspace start failed; the platform log has the reason', {}, { retryAfterMs });
     } finally {
       watch.cancel();
     }
   }
 
   function logPreStop(id: string): void {
-    logProvisionEvent(log, 'restart.pre_stop', { workspace_id: id, backend: backend.name });
+    logProvisionEvent(log, 'restart.pre_stop', { workspace_id: id, backend: shortBackendName(backend.name) });
+  }
+
+  /** A seat must come up again even where the machine of its last life cannot be ended. */
+  async function stopBeforeRestart(id: string): Promise<void> {
+    const gaps = backend.restartStopGapsMs;
+    if (!gaps) return await backend.stop(id);
+    for (const gapMs of [...gaps, null]) {
+      try {
+        return await backend.stop(id);
+      } catch (error) {
+        if (gapMs !== null) await pause(gapMs);
+        else log.error({ err: error, workspace_id: id }, 'suspected leak: the old workload could not be stopped');
+      }
+    }
   }
 
   async function restartOnce(id: string): Promise<void> {
     const { files = null, resetSession = false } = wishes.get(id) ?? {};
     wishes.delete(id);
     const row = await workspaces.get(id);
-    if (!row || row.runtime === 'external' || row.status === 'removed') return;
+    if (!row || row.runtime === 'external' || row.status === 'removed' || row.status === 'hibernating') return;
     if ((await workspaces.listAncestry(id)).some((ancestor) => ancestor.status === 'paused')) return;
     logPreStop(id);
-    await backend.stop(id);
+    await stopBeforeRestart(id);
     const moved = await workspaces.transition('restart', id, {
       patch: {
         url: null,
@@ -133,6 +164,7 @@ export function createDispatcher({ db, workspaces, events, backend, pipeline, co
         needs_restart: false,
         current_task: '',
         active_tasks: 0,
+        idle_since: null,
         last_sample_error: null,
       },
     });

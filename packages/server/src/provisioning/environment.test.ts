@@ -36,7 +36,8 @@ async function environmentOf(...input: Parameters<ProcessSeats['create']>): Prom
 describe('the environment of an agent', () => {
   it('10.84 the backend unset → process, with MOLECULE_ORG_ID → control-plane, bogus → boot error; no platform secret leaks', async () => {
     expect(readConfig({ PATH: '/bin' }).provisioner).toBe('process');
-    expect(() => readConfig({ PATH: '/bin', MOLECULE_ORG_ID: 'acme' })).toThrow(/control-plane/);
+    const tenant = { PATH: '/bin', MOLECULE_ORG_ID: 'acme', MOLECULE_CP_URL: 'https://cp.example' };
+    expect(readConfig(tenant).provisioner).toBe('control-plane');
     expect(() => readConfig({ PATH: '/bin', MOLECULE_PROVISIONER: 'bogus' })).toThrow(ConfigError);
 
     const env = await environmentOf();

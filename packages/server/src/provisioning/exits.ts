@@ -1,5 +1,5 @@
 // What follows when a workload ends by itself (chapter 10 §1.3 row 10): said at once, then started again with a back-off, or
-// given up with a reason a person can act on. Back-offs are kept in memory: after a platform restart the sweep starts anew.
+// given up with a reason a person can act on. Back-offs are kept in memory; after a platform restart the health sweep goes on.
 
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
@@ -21,7 +21,12 @@ export interface ExitDeps {
   crashes: CrashPolicy;
   clock: Clock;
   log: Logger;
-  markFailed(id: string, message: string, extra?: Record<string, unknown>): Promise<void>;
+  markFailed(
+    id: string,
+    message: string,
+    extra: Record<string, unknown>,
+    options?: { retryAfterMs: number },
+  ): Promise<void>;
   /** Secret values of the workload, to be kept out of what people read; null = unknown, so that all of it is. */
   listSecretValues(id: string): Promise<string[] | null>;
   restart(id: string): void;
@@ -52,7 +57,7 @@ export function createExitHandler(deps: ExitDeps) {
       if (row.status !== 'provisioning')
         await workspaces.transitionIn(trx, 'restart', row.id, { patch: { url: null } });
       await workspaces.transitionIn(trx, 'provision_failed', row.id, {
-        patch: { last_sample_error: message, url: null, current_task: '', active_tasks: 0 },
+        patch: { last_sample_error: message, url: null, current_task: '', active_tasks: 0, retry_at: null },
         details,
       });
     });
@@ -60,8 +65,13 @@ export function createExitHandler(deps: ExitDeps) {
   }
 
   /** A crash while starting is a failed start; the retry that waits lifts it again. */
-  async function tellCrash(row: WorkspaceRow, reason: string, details: Record<string, unknown>): Promise<void> {
-    if (row.status === 'provisioning') return await markFailed(row.id, reason, details);
+  async function tellCrash(
+    row: WorkspaceRow,
+    reason: string,
+    details: Record<string, unknown>,
+    retryAfterMs: number,
+  ): Promise<void> {
+    if (row.status === 'provisioning') return await markFailed(row.id, reason, details, { retryAfterMs });
     await workspaces.transition('go_offline', row.id, {
       patch: { last_sample_error: reason, current_task: '', active_tasks: 0 },
       details: { reason, ...details },
@@ -83,7 +93,7 @@ export function createExitHandler(deps: ExitDeps) {
     if (delayMs === null) return await giveUp(row, reason, details);
     // Before the status says so: whoever reads it then finds the restart on its way.
     due.set(id, clock.now() + delayMs);
-    await tellCrash(row, reason, details);
+    await tellCrash(row, reason, details, delayMs);
   }
 
   return {

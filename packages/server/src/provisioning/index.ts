@@ -1,34 +1,44 @@
 // Provisioning: workloads are started, watched, restarted and stopped here, whatever runs them (chapter 10 §7).
 // Nothing outside this folder knows which backend that is.
 
+import type { FastifyInstance } from 'fastify';
 import type { Auth } from '../auth/index.ts';
 import { type Config, isModelVariable } from '../config.ts';
 import type { Events } from '../events/index.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
-import { notFound } from '../platform/errors.ts';
+import { notFound, PlatformError } from '../platform/errors.ts';
+import type { Authorize } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
 import { type Secrets, SecretsUnreadableError } from '../secrets/index.ts';
 import type { WorkspaceRow, Workspaces } from '../workspaces/index.ts';
-import { type Backend, noBackend, type Running } from './backend.ts';
-import { createProcessBackend } from './backends/process.ts';
+import type { Backend, Running } from './backend.ts';
+import { createBackend } from './backends/index.ts';
 import { createCrashPolicy } from './crash-policy.ts';
 import { readDeadlines } from './deadlines.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { createExitHandler } from './exits.ts';
+import type { FileStore } from './file-store.ts';
+import { createImages } from './images/index.ts';
 import { createProvisioningLoops } from './loops.ts';
+import { createOwnership } from './ownership.ts';
 import { createPipeline } from './pipeline.ts';
 import { listValues, redactValues } from './redaction.ts';
 import { GATE_PREFIX } from './restart-gate.ts';
 import { findRestartSource, type RestartRequest } from './restart-source.ts';
+import { mountProvisioningRoutes } from './routes.ts';
 import * as store from './store.ts';
 import { createTemplates, type TemplateConfig } from './templates.ts';
+import { NoTerminalError, type Terminal, type TerminalSize } from './terminal.ts';
 
 export { applySeat, generateConfig, mergeConfig } from './config-file.ts';
+export { type FileRoot, type FileStore, HIDDEN_NAMES } from './file-store.ts';
+export { listFolder, readFromFolder } from './folder-files.ts';
 export { logProvisionEvent } from './provlog.ts';
 export type { RestartRequest } from './restart-source.ts';
 export { readTextFiles, resolveInside } from './templates.ts';
+export type { Terminal, TerminalSize } from './terminal.ts';
 
 export interface Provisioning {
   readonly backendName: string;
@@ -37,6 +47,8 @@ export interface Provisioning {
   provision(id: string): boolean;
   /** Files for the config directory, in place of a template. Before the row is committed, so that no crash parts the two. */
   writeFiles(id: string, files: Record<string, string>): Promise<void>;
+  /** Ends the workload and keeps what it stored, until the next start. Rejects only when it may still run. */
+  stop(id: string): Promise<void>;
   /** Ends the workload for good, and what it stored. Rejects only when it may still run; its files are tried again by a sweep. */
   remove(id: string): Promise<void>;
   /** Somebody asked for it or changed something: earlier crashes are forgiven. Requests during a cycle become one more cycle. */
@@ -47,6 +59,13 @@ export interface Provisioning {
   revive(id: string, reason: string): void;
   isRunning(id: string): Promise<Running>;
   readLog(id: string, lines: number): Promise<{ lines: string[]; truncated: boolean } | null>;
+  hasTerminals: boolean;
+  /** Null when the workload does not run. @throws no_terminal */
+  openTerminal(id: string, size: TerminalSize): Promise<Terminal | null>;
+  /** The folders of the workloads; null when the backend has no way to them. */
+  files: FileStore | null;
+  /** The folder of the template a workspace of that name was made from; null when there is none. */
+  findTemplateFolder(workspaceName: string): string | null;
   /** What a workspace template says of itself. @throws invalid_template */
   readTemplate(name: string): Promise<TemplateConfig>;
   /** Files of a template, else of the runtime's own; null when there is none. */
@@ -54,7 +73,10 @@ export interface Provisioning {
   /** The runtime behind `default`: a model runtime when a key is there, else the scripted one. */
   chooseRuntime(): Promise<string>;
   provisionTimeoutMs(runtime: string): number | undefined;
+  mount(app: FastifyInstance, authorize: Authorize): void;
   loops: Loop[];
+  /** Before this platform serves. @throws DatabaseStartError when its workloads would be another platform's. */
+  claim(): Promise<void>;
   start(): Promise<void>;
   shutdown(): Promise<void>;
 }
@@ -78,20 +100,36 @@ export interface ProvisioningDeps {
 const ENDED = new Set(['removed', 'paused', 'hibernated']);
 const LOG_WITHHELD = 'The log is withheld: stored secrets cannot be decrypted, so they cannot be taken out of it.';
 
-export function createProvisioning(deps: ProvisioningDeps): Provisioning {
+async function openTerminal(backend: Backend, id: string, size: TerminalSize): Promise<Terminal | null> {
+  if (!backend.openTerminal) throw new PlatformError('no_terminal', `the ${backend.name} backend has no terminal`);
+  try {
+    return await backend.openTerminal(id, size);
+  } catch (error) {
+    if (error instanceof NoTerminalError) throw new PlatformError('no_terminal', error.message, {}, { cause: error });
+    throw error;
+  }
+}
+
+export async function createProvisioning(deps: ProvisioningDeps): Promise<Provisioning> {
   const { db, config, workspaces, secrets, auth, events, log, clock } = deps;
   const templates = createTemplates(config.templatesDir, log);
-  const backend: Backend =
-    config.provisioner === 'none'
-      ? noBackend
-      : createProcessBackend({
-          dataDir: config.dataDir,
-          environment: config.baseEnvironment,
-          platformUrl: deps.platformUrl,
-          log,
-          onExit: (exit) => exits.handle(exit),
-          ...(deps.agentCommand ? { command: deps.agentCommand } : {}),
-        });
+  const backend = await createBackend({
+    config,
+    log,
+    platformUrl: deps.platformUrl,
+    instances: {
+      find: async (id) => (await workspaces.get(id))?.instance_id ?? null,
+      clear: (id, instanceId) => store.clearInstance(db.kysely, id, instanceId),
+      list: () => store.listInstanceHolders(db.kysely),
+    },
+    onExit: (exit) => exits.handle(exit),
+    agentCommand: deps.agentCommand,
+  });
+  const ownership =
+    backend.scope === 'replica' && db.kind === 'postgres'
+      ? createOwnership({ db, dataDir: config.dataDir, log })
+      : null;
+  const images = createImages({ db, backend, autoRefresh: config.docker.autoRefresh, log });
   const pipeline = createPipeline({
     db,
     config,
@@ -100,10 +138,12 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
     auth,
     backend,
     templates,
+    findImagePin: images.findPin,
     platformUrl: deps.platformUrl,
     deadlines,
     log,
   });
+  const crashes = createCrashPolicy(clock);
   const dispatcher = createDispatcher({
     db,
     workspaces,
@@ -111,16 +151,16 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
     backend,
     pipeline,
     concurrency: config.provisionConcurrency,
+    nextRetryMs: crashes.next,
     log,
   });
-  const crashes = createCrashPolicy(clock);
   const exits = createExitHandler({
     db,
     workspaces,
     crashes,
     clock,
     log,
-    markFailed: async (id, message, extra) => void (await dispatcher.markFailed(id, message, extra)),
+    markFailed: async (id, message, extra, options) => void (await dispatcher.markFailed(id, message, extra, options)),
     listSecretValues,
     restart: (id) => dispatcher.restart(id),
   });
@@ -146,14 +186,20 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
     crashes.forget(id);
   }
 
+  /** A restart that waits for its turn after a crash is not wanted any more. */
+  async function stop(id: string): Promise<void> {
+    forgive(id);
+    await backend.stop(id);
+  }
+
   return {
     backendName: backend.name,
     hasBackend: () => backend.name !== 'none',
     provision: dispatcher.provision,
     writeFiles: (id, files) => backend.writeFiles(id, files),
+    stop,
     async remove(id) {
-      forgive(id);
-      await backend.stop(id);
+      await stop(id);
       await backend
         .removeVolumes(id)
         .catch((error: unknown) => log.error({ err: error, workspace_id: id }, 'stored files could not be deleted'));
@@ -184,6 +230,10 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
       if (values === null) return { lines: [LOG_WITHHELD], truncated: tail.truncated };
       return { lines: tail.lines.map((line) => redactValues(line, values)), truncated: tail.truncated };
     },
+    hasTerminals: backend.openTerminal !== undefined,
+    openTerminal: (id, size) => openTerminal(backend, id, size),
+    files: backend.files ?? null,
+    findTemplateFolder: templates.findFolder,
     readTemplate: async (name) => templates.read(name),
     readTemplateFiles: templates.findFiles,
     async chooseRuntime() {
@@ -191,7 +241,22 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
       return (await secrets.globalKeys()).some(isModelVariable) ? 'ai-sdk' : 'echo';
     },
     provisionTimeoutMs: templates.provisionTimeoutMs,
-    loops: createProvisioningLoops({ db, workspaces, auth, backend, dispatcher, exits, deadlines, log }),
+    mount(app, authorize) {
+      mountProvisioningRoutes(app, authorize, {
+        exists: async (id) => (await workspaces.get(id)) !== null,
+        backend,
+        markFailed: dispatcher.markFailed,
+        listSecretValues,
+        log,
+      });
+      images.mount(app, authorize);
+    },
+    loops: [
+      ...(ownership ? [ownership.loop] : []),
+      ...createProvisioningLoops({ db, workspaces, auth, backend, dispatcher, exits, deadlines, log }),
+      ...images.loops,
+    ],
+    claim: async () => await ownership?.claim(),
     async start() {
       // The embedded store has one owner, so whoever held a gate is gone.
       if (db.kind === 'embedded') await store.clearLeases(db.kysely, GATE_PREFIX);
@@ -209,6 +274,7 @@ export function createProvisioning(deps: ProvisioningDeps): Provisioning {
       await dispatcher.close();
       // A start that was past the refusal when the first round ended.
       await backend.shutdown();
+      await ownership?.release();
     },
   };
 }

@@ -8,7 +8,9 @@ import type { Workspaces } from '../workspaces/index.ts';
 import type { Backend } from './backend.ts';
 import { enrolmentEnd } from './deadlines.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import { GATE_PREFIX, NOTE_PREFIX } from './restart-gate.ts';
 import * as store from './store.ts';
+import { createStrangerSweep } from './strangers.ts';
 
 const BATCH = 50;
 /** What people read until it is up again. */
@@ -29,6 +31,7 @@ export interface LoopDeps {
 
 export function createProvisioningLoops(deps: LoopDeps): Loop[] {
   const { db, workspaces, auth, backend, dispatcher, exits, deadlines, log } = deps;
+  const endStrangers = createStrangerSweep({ db, backend, isBusy: dispatcher.isBusy, log });
   let healthCursor: string | null = null;
   let orphanCursor = '';
   let tokenCursor: string | null = null;
@@ -41,20 +44,33 @@ export function createProvisioningLoops(deps: LoopDeps): Loop[] {
       if (dispatcher.isBusy(id)) continue;
       const details = { timeout_secs: deadline, runtime, source: 'provision_timeout_sweep' };
       const message = `the agent did not come online within ${deadline} seconds`;
-      if (await dispatcher.markFailed(id, message, details, store.isOverdue(limits))) failed += 1;
+      if (await dispatcher.markFailed(id, message, details, { guard: store.isOverdue(limits) })) failed += 1;
     }
     return { failed };
   }
 
+  /** Those that certainly do not run, asked for as many at a time as the backend allows. */
+  async function findGone<Row extends { id: string }>(rows: Row[]): Promise<Row[]> {
+    const gone: Row[] = [];
+    for (let at = 0; at < rows.length; at += backend.probe.parallel) {
+      const some = rows.slice(at, at + backend.probe.parallel);
+      const states = await Promise.all(some.map(({ id }) => backend.isRunning(id)));
+      gone.push(...some.filter((_, index) => !states[index]?.running && !states[index]?.error));
+    }
+    return gone;
+  }
+
   /** Seats that should run and do not are brought back: after a crash or a stop of the platform, a reboot, a kill nobody saw. */
   async function sweepHealth(): Promise<Record<string, number>> {
+    // Asked for while another replica had the turn, which it lost before it saw the note.
+    for (const id of await store.takeAbandonedNotes(db.kysely, GATE_PREFIX, NOTE_PREFIX, BATCH)) dispatcher.restart(id);
     const rows = await store.listExpectedRunning(db.kysely, healthCursor, BATCH);
     healthCursor = rows.length < BATCH ? null : (rows.at(-1)?.id ?? null);
     let restarted = 0;
-    for (const { id, status } of rows) {
+    const gone = await findGone(rows.filter(({ id }) => !dispatcher.isBusy(id) && !exits.isWaiting(id)));
+    for (const { id, status } of gone) {
+      // Its start may have begun while others were asked for.
       if (dispatcher.isBusy(id) || exits.isWaiting(id)) continue;
-      const { running, error } = await backend.isRunning(id);
-      if (error || running) continue;
       if (status === 'online' || status === 'degraded')
         await workspaces.transition('go_offline', id, {
           patch: { last_sample_error: GONE, current_task: '', active_tasks: 0 },
@@ -75,18 +91,22 @@ export function createProvisioningLoops(deps: LoopDeps): Loop[] {
     }
     // A row we do not know may be one of another database: its workload must not run, but its files are not ours to delete.
     if (standing !== undefined && !NOT_HERE.has(standing)) return false;
-    if (!(await backend.isRunning(id)).running) return false;
+    const { running, error } = await backend.isRunning(id);
+    if (!running || error) return false;
+    // Resumed or woken while others were looked at: then it runs rightly.
+    if ((await store.listStandings(db.kysely, [id])).get(id) !== standing) return false;
     await backend.stop(id);
     return true;
   }
 
   async function sweepOrphans(): Promise<Record<string, number>> {
+    const strangers = await endStrangers();
     const all = (await backend.listManaged()).sort();
     const ids = all.filter((id) => id > orphanCursor).slice(0, BATCH);
     orphanCursor = ids.length < BATCH ? '' : (ids.at(-1) ?? '');
-    if (ids.length === 0) return { checked: 0, ended: 0 };
+    if (ids.length === 0) return { checked: 0, ended: strangers };
     const standings = await store.listStandings(db.kysely, ids);
-    let ended = 0;
+    let ended = strangers;
     for (const id of ids) {
       if (dispatcher.isBusy(id)) continue;
       try {
@@ -128,14 +148,44 @@ export function createProvisioningLoops(deps: LoopDeps): Loop[] {
     run: sweepOverdue,
   };
   if (backend.name === 'none') return [overdue];
+  const runs = backend.scope === 'replica' ? 'every-replica' : 'one-replica';
+  const orphans: Loop[] = backend.deliversTokens
+    ? [
+        {
+          name: 'orphan-sweeper',
+          why: 'Workloads of removed or sleeping workspaces would go on running, and their files would stay.',
+          everyMs: 60_000,
+          timeoutMs: 30_000,
+          runs,
+          run: sweepOrphans,
+        },
+        {
+          name: 'stale-tokens',
+          why: 'A token would outlive the workload it was made for, and a workload with wiped files could not register again.',
+          everyMs: 60_000,
+          timeoutMs: 30_000,
+          runs,
+          run: sweepStaleTokens,
+        },
+      ]
+    : [
+        {
+          name: 'cp-tombstone-reconcile',
+          why: 'A machine whose stop failed when its workspace was removed or put to sleep would run, and cost, for ever.',
+          everyMs: 300_000,
+          timeoutMs: 240_000,
+          runs,
+          run: sweepOrphans,
+        },
+      ];
   return [
     overdue,
     {
       name: 'health-sweep',
       why: 'A workload that vanished unseen would be shown online until its beats expire; after a boot nothing would start.',
-      everyMs: 15_000,
-      timeoutMs: 30_000,
-      runs: 'every-replica',
+      everyMs: backend.probe.everyMs,
+      timeoutMs: 2 * backend.probe.everyMs,
+      runs,
       run: sweepHealth,
     },
     {
@@ -155,21 +205,6 @@ export function createProvisioningLoops(deps: LoopDeps): Loop[] {
       runs: 'every-replica',
       run: async () => ({ cut: await backend.rotateLogs() }),
     },
-    {
-      name: 'orphan-sweeper',
-      why: 'Workloads of removed or sleeping workspaces would go on running, and their files would stay.',
-      everyMs: 60_000,
-      timeoutMs: 30_000,
-      runs: 'every-replica',
-      run: sweepOrphans,
-    },
-    {
-      name: 'stale-tokens',
-      why: 'A token would outlive the workload it was made for, and a workload with wiped files could not register again.',
-      everyMs: 60_000,
-      timeoutMs: 30_000,
-      runs: 'every-replica',
-      run: sweepStaleTokens,
-    },
+    ...orphans,
   ];
 }

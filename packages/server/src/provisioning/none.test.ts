@@ -47,6 +47,12 @@ describe('no backend', () => {
       runtime: 'echo',
       tier: 2,
     });
+    expect((await test.admin.getConfig({ params: { id } })).data).toEqual({
+      name: 'Seat',
+      runtime: 'echo',
+      tier: 2,
+      template: null,
+    });
     expect((await test.admin.getModel({ params: { id } })).model).toBe('openai:gpt-5');
     expect((await test.admin.listSecrets({ params: { id } })).map(({ key }) => key)).toEqual([
       'A_KEY',

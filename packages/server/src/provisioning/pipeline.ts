@@ -8,13 +8,21 @@ import type { Database } from '../platform/db/index.ts';
 import type { Logger } from '../platform/log.ts';
 import { type Secrets, SecretsUnreadableError } from '../secrets/index.ts';
 import type { WorkspaceRow, Workspaces } from '../workspaces/index.ts';
-import { type Backend, OvertakenError, StartRefusedError } from './backend.ts';
+import {
+  type Backend,
+  OvertakenError,
+  StartRefusedError,
+  type WorkloadFacts,
+  type WorkspaceAccess,
+} from './backend.ts';
 import { applySeat, generateConfig } from './config-file.ts';
 import { enrolmentEnd } from './deadlines.ts';
 import { buildAgentEnvironment } from './environment.ts';
 import { logProvisionEvent } from './provlog.ts';
 import * as store from './store.ts';
 import { parseConfig, type Templates } from './templates.ts';
+
+const GONE = 'the workspace was removed or put to sleep while it started';
 
 export interface StartOptions {
   /** Part of a restart; told in the provisioning log. */
@@ -33,6 +41,8 @@ export interface PipelineDeps {
   auth: Auth;
   backend: Backend;
   templates: Templates;
+  /** The digest a runtime is pinned to; null = its newest image. */
+  findImagePin(runtime: string): Promise<string | null>;
   platformUrl(): string;
   deadlines(): store.Deadlines;
   log: Logger;
@@ -91,13 +101,14 @@ export function createPipeline(deps: PipelineDeps) {
   }
 
   /** A start makes every older token worthless, so an earlier workload cannot speak for this one. */
-  async function mintCredentials(row: WorkspaceRow): Promise<{ authToken: string; inboundSecret: string }> {
+  async function mintCredentials(row: WorkspaceRow): Promise<{ authToken: string | null; inboundSecret: string }> {
     const inboundSecret = row.platform_inbound_secret || randomBytes(32).toString('base64url');
     const enrollUntil = enrolmentEnd(deps.deadlines(), row.runtime);
     const authToken = await db.tx(async (trx) => {
+      // The row first, as a removal takes it: what it has removed must not get a token any more.
+      if (!(await store.saveCredentials(trx, row.id, inboundSecret, enrollUntil))) throw new OvertakenError(GONE);
       await auth.tokens.revokeAll(trx, [row.id], { byDeletion: false });
-      await store.saveCredentials(trx, row.id, inboundSecret, enrollUntil);
-      return (await auth.tokens.mint(trx, row.id)).token;
+      return backend.deliversTokens ? (await auth.tokens.mint(trx, row.id)).token : null;
     });
     await auth.tokens.forget();
     workspaces.forget(row.id);
@@ -108,7 +119,11 @@ export function createPipeline(deps: PipelineDeps) {
   async function publish(id: string, url: string): Promise<void> {
     const saved = await store.saveUrl(db.kysely, id, url);
     workspaces.forget(id);
-    if (!saved) throw new OvertakenError('the workspace was removed or put to sleep while it started');
+    if (!saved) throw new OvertakenError(GONE);
+  }
+
+  async function record(id: string, facts: WorkloadFacts): Promise<void> {
+    if (!(await store.saveFacts(db.kysely, id, facts))) throw new OvertakenError('the workspace is gone');
   }
 
   /** @throws StartRefusedError with a message for people, OvertakenError; else a fault of ours or the backend's. */
@@ -140,13 +155,17 @@ export function createPipeline(deps: PipelineDeps) {
     await backend.start({
       id,
       name: row.name,
+      runtime: row.runtime,
       tier: row.tier,
+      workspaceAccess: row.workspace_access as WorkspaceAccess,
+      imageDigest: await deps.findImagePin(row.runtime),
       workspaceDir: row.workspace_access === 'none' ? null : row.workspace_dir,
       env,
       files,
       ...credentials,
       resetSession: options.resetSession,
       publish: (url) => publish(id, url),
+      record: (facts) => record(id, facts),
     });
     // Between the address and the launch the seat may have gone too.
     if (!(await store.maySeatRun(db.kysely, id))) await backend.stop(id);

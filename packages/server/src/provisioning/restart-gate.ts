@@ -3,12 +3,16 @@
 
 import { randomUUID } from 'node:crypto';
 import { acquireLease, type Database, type Lease } from '../platform/db/index.ts';
+import { type Deadline, startDeadline } from '../platform/deadline.ts';
 import type { Logger } from '../platform/log.ts';
 import * as store from './store.ts';
 
 export const GATE_PREFIX = 'workload:';
-/** Longer than a cycle takes (15 s to stop, 10 s until the first sign of life), short for whoever follows a crashed platform. */
+export const NOTE_PREFIX = `${GATE_PREFIX}again:`;
+/** Renewed while a cycle runs, however long its backend takes; short for whoever follows a crashed platform. */
 const LEASE_MS = 45_000;
+/** Two renewals may fail before the turn is lost. */
+const RENEWALS_PER_LEASE = 3;
 const NOTE_MS = 600_000;
 
 export interface RestartGateDeps {
@@ -18,6 +22,8 @@ export interface RestartGateDeps {
   withSlot(work: () => Promise<void>): Promise<void>;
   /** What runs once more when something was asked for during a cycle. */
   repeat(id: string): Promise<void>;
+  /** How long a turn outlives a platform that died in it. */
+  leaseMs?: number;
 }
 
 export interface RestartGate {
@@ -28,13 +34,13 @@ export interface RestartGate {
   close(): Promise<void>;
 }
 
-export function createRestartGate({ db, log, withSlot, repeat }: RestartGateDeps): RestartGate {
+export function createRestartGate({ db, log, withSlot, repeat, leaseMs = LEASE_MS }: RestartGateDeps): RestartGate {
   const holder = randomUUID();
   const cycles = new Map<string, { again: boolean; done: Promise<void> }>();
   let closed = false;
 
-  const leaseOf = (id: string) => acquireLease(db, `${GATE_PREFIX}${id}`, holder, LEASE_MS);
-  const noteOf = (id: string) => `${GATE_PREFIX}again:${id}`;
+  const leaseOf = (id: string) => acquireLease(db, `${GATE_PREFIX}${id}`, holder, leaseMs);
+  const noteOf = (id: string) => `${NOTE_PREFIX}${id}`;
 
   /** Null when another replica runs a cycle: it will find the note, because it looks for one after giving up its lease. */
   async function takeTurn(id: string): Promise<Lease | null> {
@@ -44,16 +50,39 @@ export function createRestartGate({ db, log, withSlot, repeat }: RestartGateDeps
     return await leaseOf(id);
   }
 
+  /** @returns what ends the renewing. */
+  function keepTurn(id: string, lease: Lease): () => void {
+    let ended = false;
+    let next: Deadline;
+    async function renew(): Promise<void> {
+      try {
+        if (!(await lease.renew())) log.warn({ workspace_id: id }, 'the turn of a start or restart was lost');
+        else if (!ended) next = startDeadline(renewal);
+      } catch (error) {
+        log.error({ err: error, workspace_id: id }, 'the turn of a start or restart could not be renewed');
+        if (!ended) next = startDeadline(renewal);
+      }
+    }
+    const renewal = { silenceMs: leaseMs / RENEWALS_PER_LEASE, ceilingMs: null, onExpire: () => void renew() };
+    next = startDeadline(renewal);
+    return () => {
+      ended = true;
+      next.cancel();
+    };
+  }
+
   /** @returns false when another replica has the turn. */
   async function runCycle(id: string, state: { again: boolean }, work: () => Promise<void>): Promise<boolean> {
     const lease = await takeTurn(id);
     if (!lease) return false;
     state.again = false;
+    const stopRenewing = keepTurn(id, lease);
     try {
       if (!closed) await work();
     } catch (error) {
       log.error({ err: error, workspace_id: id }, 'a start or restart failed');
     } finally {
+      stopRenewing();
       await lease.release();
     }
     return true;

@@ -5,14 +5,23 @@ import type { Tables } from '../platform/db/index.ts';
 
 type Executor = Kysely<Tables> | Transaction<Tables>;
 
-/** The inbound secret, and the window in which an agent without a token may register. The age of the start counts from here. */
+/** A time of the database's own clock. */
+export const afterNow = (milliseconds: number) =>
+  sql<Date>`now() + make_interval(secs => ${milliseconds / 1000}::double precision)`;
+
+const MAY_RUN = sql<boolean>`status in ('provisioning', 'online', 'degraded', 'offline')`;
+
+/**
+ * The inbound secret, and the window in which an agent without a token may register. The age of the start counts from here.
+ * @returns false when the seat is no longer one that runs: nothing is written then.
+ */
 export async function saveCredentials(
   trx: Transaction<Tables>,
   id: string,
   inboundSecret: string,
   enrollUntil: Date,
-): Promise<void> {
-  await trx
+): Promise<boolean> {
+  const saved = await trx
     .updateTable('workspaces')
     .set({
       platform_inbound_secret: inboundSecret,
@@ -21,10 +30,11 @@ export async function saveCredentials(
       status_changed_at: sql<Date>`case when status = 'provisioning' then now() else status_changed_at end`,
     })
     .where('id', '=', id)
-    .execute();
+    .where(MAY_RUN)
+    .returning('id')
+    .executeTakeFirst();
+  return saved !== undefined;
 }
-
-const MAY_RUN = sql`status in ('provisioning', 'online', 'degraded', 'offline')`;
 
 /** Stores the backend's own address. @returns false when the seat is no longer one that runs: nothing is written then. */
 export async function saveUrl(db: Executor, id: string, url: string): Promise<boolean> {
@@ -34,12 +44,37 @@ export async function saveUrl(db: Executor, id: string, url: string): Promise<bo
   return result.rows.length > 0;
 }
 
+/** @returns false when there is no such row any more. */
+export async function saveFacts(
+  db: Executor,
+  id: string,
+  facts: { instanceId?: string; imageDigest?: string },
+): Promise<boolean> {
+  const result = await sql`
+    update workspaces set instance_id = coalesce(${facts.instanceId ?? null}, instance_id),
+      runtime_image_digest = coalesce(${facts.imageDigest ?? null}, runtime_image_digest), updated_at = now()
+    where id = ${id} returning id
+  `.execute(db);
+  return result.rows.length > 0;
+}
+
+/** Not one that a start recorded meanwhile. */
+export async function clearInstance(db: Executor, id: string, instanceId: string): Promise<void> {
+  await sql`update workspaces set instance_id = null where id = ${id} and instance_id = ${instanceId}`.execute(db);
+}
+
+/** Whatever their status: a tombstone may still hold a machine. */
+export async function listInstanceHolders(db: Executor): Promise<string[]> {
+  const result = await sql<{ id: string }>`select id from workspaces where instance_id is not null`.execute(db);
+  return result.rows.map((row) => row.id);
+}
+
 export async function maySeatRun(db: Executor, id: string): Promise<boolean> {
   const result = await sql`select 1 from workspaces where id = ${id} and ${MAY_RUN}`.execute(db);
   return result.rows.length > 0;
 }
 
-/** A page, by id, of the seats that should have a workload. */
+/** A page, by id, of the seats that should have a workload. A machine that is booting has until its deadline. */
 export async function listExpectedRunning(
   db: Executor,
   after: string | null,
@@ -47,7 +82,8 @@ export async function listExpectedRunning(
 ): Promise<{ id: string; status: string }[]> {
   const result = await sql<{ id: string; status: string }>`
     select id, status::text from workspaces
-    where status in ('online', 'degraded', 'offline', 'provisioning') and runtime <> 'external'
+    where (status in ('online', 'degraded', 'offline', 'provisioning') or (status = 'failed' and retry_at <= now()))
+      and runtime <> 'external' and (status <> 'provisioning' or instance_id is null)
       and (${after}::uuid is null or id > ${after}::uuid)
     order by id limit ${limit}
   `.execute(db);
@@ -97,6 +133,17 @@ export async function listStandings(db: Executor, ids: readonly string[]): Promi
   return new Map(result.rows.map((row) => [row.id, row.standing]));
 }
 
+/** Removed workspaces whose ids begin so, where no other one's does: the name of a workload does not tell the two apart. */
+export async function listRemovedNamed(db: Executor, prefixes: readonly string[], limit: number): Promise<string[]> {
+  const result = await sql<{ id: string }>`
+    select w.id from workspaces w join unnest(${[...prefixes]}::text[]) as p (prefix) on left(w.id::text, 12) = p.prefix
+    where w.status = 'removed' and not exists (
+      select 1 from workspaces o where left(o.id::text, 12) = p.prefix and o.status <> 'removed')
+    order by w.id limit ${limit}
+  `.execute(db);
+  return result.rows.map((row) => row.id);
+}
+
 const STALE_TOKEN_MINUTES = 5;
 const isStale = sql`t.revoked_at is null and coalesce(t.last_used_at, t.created_at) < now() - make_interval(mins => ${STALE_TOKEN_MINUTES})`;
 
@@ -130,6 +177,42 @@ export async function revokeStaleTokens(
 export async function takeNote(db: Executor, name: string): Promise<boolean> {
   const result = await sql`delete from leases where name = ${name} returning name`.execute(db);
   return result.rows.length > 0;
+}
+
+/** Takes notes of whose workspaces nobody has the turn any more. @returns the workspaces. */
+export async function takeAbandonedNotes(
+  db: Executor,
+  gatePrefix: string,
+  notePrefix: string,
+  limit: number,
+): Promise<string[]> {
+  const result = await sql<{ id: string }>`
+    delete from leases where name in (
+      select note.name from leases note where starts_with(note.name, ${notePrefix})
+        and not exists (
+          select 1 from leases turn
+          where turn.name = ${gatePrefix} || substr(note.name, length(${notePrefix}) + 1) and turn.expires_at > now()
+        )
+      order by note.name for update skip locked limit ${limit}
+    ) returning substr(name, length(${notePrefix}) + 1) as id
+  `.execute(db);
+  return result.rows.map(({ id }) => id);
+}
+
+/** Takes or keeps a lease whose holder outlives processes. @returns false while another holder has it. */
+export async function holdLease(db: Executor, name: string, holder: string, seconds: number): Promise<boolean> {
+  const result = await sql`
+    insert into leases (name, holder, token, expires_at)
+    values (${name}, ${holder}, gen_random_uuid(), now() + make_interval(secs => ${seconds}::int))
+    on conflict (name) do update set holder = excluded.holder, expires_at = excluded.expires_at
+      where leases.holder = excluded.holder or leases.expires_at <= now()
+    returning name
+  `.execute(db);
+  return result.rows.length > 0;
+}
+
+export async function dropLease(db: Executor, name: string, holder: string): Promise<void> {
+  await sql`delete from leases where name = ${name} and holder = ${holder}`.execute(db);
 }
 
 /** Leases of a platform process that is gone; only where no other replica can exist. */

@@ -24,6 +24,8 @@ export interface Templates {
   filesOf(name: string): Record<string, string> | null;
   /** Files of the named template, else of `<runtime>-default`, else of `<runtime>`; null when none has a `config.yaml`. */
   findFiles(name: string | null, runtime: string): Record<string, string> | null;
+  /** The folder whose name is the workspace's, normalised, or whose `config.yaml` says that name; null when there is none. */
+  findFolder(workspaceName: string): string | null;
   /** The largest `provision_timeout_seconds` any template declares for the runtime. */
   provisionTimeoutMs(runtime: string): number | undefined;
   /** Every runtime with such a declaration, in milliseconds. */
@@ -34,6 +36,13 @@ export interface ParsedConfig extends TemplateConfig {
   requiredEnv: string[];
   provisionTimeoutSeconds: number | null;
 }
+
+/** As an imported template's folder is named (chapter 30 §3.2). */
+const normalizeName = (name: string) =>
+  name
+    .toLowerCase()
+    .replaceAll(' ', '-')
+    .replace(/[^a-z0-9_-]/g, '') || 'unnamed';
 
 const isInside = (root: string, path: string) => {
   const way = relative(root, path);
@@ -117,6 +126,16 @@ export function createTemplates(root: string, log: Logger): Templates {
     return folder === null ? null : readTextFiles(folder);
   }
 
+  function says(folder: string, name: string): boolean {
+    try {
+      const parsed = parse(readFileSync(join(folder, 'config.yaml'), 'utf8')) as { name?: unknown } | null;
+      return parsed?.name === name;
+    } catch {
+      // One that cannot be read is nobody's.
+      return false;
+    }
+  }
+
   /** Once per process; what cannot be read is skipped. */
   function scanTimeouts(): Map<string, number> {
     const found = new Map<string, number>();
@@ -158,6 +177,16 @@ export function createTemplates(root: string, log: Logger): Templates {
       }
     },
     filesOf,
+    findFolder(workspaceName) {
+      const byFolder = locate(normalizeName(workspaceName));
+      if (byFolder || !existsSync(root)) return byFolder;
+      return (
+        readdirSync(root, { withFileTypes: true })
+          .filter((entry) => entry.isDirectory())
+          .map((entry) => join(root, entry.name))
+          .find((folder) => says(folder, workspaceName)) ?? null
+      );
+    },
     findFiles(name, runtime) {
       const folder = [name, `${runtime}-default`, runtime]
         .map((candidate) => (candidate === null ? null : locate(candidate)))

@@ -136,7 +136,7 @@ describe('a beat', () => {
     expect(told).toEqual(Array.from({ length: beats }, () => 'WORKSPACE_HEARTBEAT'));
   });
 
-  it('sets an idle limit of 600 s until a beat without it; capabilities never cross workspaces', async () => {
+  it('10.23 sets an idle limit of 600 s until a beat without it; capabilities never cross workspaces', async () => {
     const stream = silentStream();
     const [agent, other] = [await startAgent({ respond: stream.respond }), await startAgent()];
     const capabilities = { session: true, scheduler: true };

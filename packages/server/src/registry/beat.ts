@@ -40,11 +40,26 @@ function toMetadata(metadata: HeartbeatBody['runtime_metadata']): string | null 
   });
 }
 
-export function toSnapshot(body: HeartbeatBody): BeatSnapshot {
+/** Nothing runs, fails or has changed: nobody waits for such a beat, except that it comes. */
+export function isAtRest(body: HeartbeatBody): boolean {
+  return !(
+    body.active_tasks ||
+    body.current_task ||
+    body.error_rate ||
+    body.sample_error ||
+    body.runtime_state ||
+    body.needs_restart ||
+    body.active_messages?.length ||
+    body.active_delegations?.length
+  );
+}
+
+export function toSnapshot(body: HeartbeatBody, tokenId: string): BeatSnapshot {
   const spend = Math.floor(clamp(body.monthly_spend, MOST_CENTS));
   const sampleError = truncateBytes(body.sample_error ?? '', MOST_ERROR_BYTES);
   return {
     id: body.workspace_id,
+    tokenId,
     errorRate: clamp(body.error_rate, 1),
     sampleError: sampleError === '' ? null : sampleError,
     activeTasks: Math.floor(clamp(body.active_tasks, 1_000_000)),

@@ -26,7 +26,7 @@ export function mountRegistryRoutes(
     registryRoutes,
     {
       register: async ({ body, principal, request }) => await service.register(body, auth.bearerOf(request), principal),
-      heartbeat: async ({ body, request }) => await service.heartbeat(body, auth.bearerOf(request)),
+      heartbeat: async ({ body, principal }) => await service.heartbeat(body, principal),
       updateCard: async ({ body, principal, request }) => {
         await service.updateCard(body.workspace_id, body.agent_card, auth.bearerOf(request), principal);
         return { status: 'updated' as const };

@@ -1,7 +1,7 @@
 // Registration, heartbeats, cards, discovery (chapter 10 §2.4, §3–4). Status edges go through the workspaces' lifecycle.
 
 import type { HeartbeatBody, registerBody } from '@molecule/contract';
-import type { Transaction } from 'kysely';
+import type { RawBuilder, Transaction } from 'kysely';
 import type { z } from 'zod';
 import { type Auth, lookUp } from '../auth/index.ts';
 import type { Events } from '../events/index.ts';
@@ -10,15 +10,20 @@ import { notFound, PlatformError, unauthenticated } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts';
 import { isAdmin, type Principal } from '../platform/principal.ts';
 import type { Workspaces } from '../workspaces/index.ts';
-import { judgeBeat, toSnapshot } from './beat.ts';
+import { isAtRest, judgeBeat, toSnapshot } from './beat.ts';
 import type { InboundSecrets } from './inbound-secret.ts';
 import type { BeatSnapshot as Beat, BeatResult } from './store.ts';
 import * as store from './store.ts';
 
 const SUSPENDED = new Set(['paused', 'hibernating', 'hibernated']);
 const MOST_BEATS_PER_STATEMENT = 500;
+/** A beat at rest waits so long for those of other seats: 200 idle seats are then one statement a second instead of seven. */
+const LINGER_MS = 800;
+const MOST_AT_REST = 50_000;
 
 export interface RegistryPorts {
+  /** SQL about the workspace `w`: a message waits for it. */
+  hasWaiting: RawBuilder<boolean>;
   /** The target has room: deliver what waits. Detached. */
   drain(workspaceId: string): void;
   noteActiveMessages(workspaceId: string, messageIds: string[]): Promise<void>;
@@ -49,13 +54,25 @@ export function createRegistryService({ db, events, auth, workspaces, secrets, p
   const beats = createBatcher<Beat, BeatResult | null>({
     name: 'heartbeats',
     maxRows: MOST_BEATS_PER_STATEMENT,
+    lingerMs: LINGER_MS,
     async flush(snapshots) {
       // Two beats of one workspace in a flush: the newest speaks for both.
       const newest = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]));
-      const rows = new Map((await store.storeBeats(db.kysely, [...newest.values()])).map((row) => [row.id, row]));
+      const stored = await store.storeBeats(db.kysely, [...newest.values()], ports.hasWaiting);
+      const rows = new Map(stored.map((row) => [row.id, row]));
+      auth.tokens.confirm(stored.map(({ id }) => newest.get(id)?.tokenId ?? ''));
       return snapshots.map((snapshot) => rows.get(snapshot.id) ?? null);
     },
   });
+
+  /** Seats whose last beat here told of nothing: only then may the next of that kind wait. */
+  const atRest = new Set<string>();
+
+  function noteRest(id: string, rests: boolean): void {
+    if (atRest.size >= MOST_AT_REST) atRest.clear();
+    if (rests) atRest.add(id);
+    else atRest.delete(id);
+  }
 
   /** The gate of chapter 10 §3.2 without bootstrap: a token of this very workspace, or an administrator where a row allows one. */
   async function assertOwnToken(id: string, bearer: string | null): Promise<void> {
@@ -86,6 +103,11 @@ export function createRegistryService({ db, events, auth, workspaces, secrets, p
     }
   }
 
+  /** What its backend returned for this workspace, and the name of its own container (chapter 10 §6). */
+  function isPlatformOwned(known: store.GateRow, id: string, url: string): boolean {
+    return known.url_source === 'provisioner' && (url === known.url || url === `http://ws-${id.slice(0, 12)}:8000`);
+  }
+
   type RegisterBody = z.output<typeof registerBody>;
 
   /** Payload, else stored, else poll for external seats, else push (chapter 10 §3.3). */
@@ -101,7 +123,7 @@ export function createRegistryService({ db, events, auth, workspaces, secrets, p
     const url = body.url || null;
     if (mode === 'push') {
       if (!url) throw new PlatformError('invalid_request', 'url: is required in push mode', { field: 'url' });
-      const refusal = await ports.judgeUrl(url, 'register', known?.url_source === 'provisioner' && known.url === url);
+      const refusal = await ports.judgeUrl(url, 'register', known !== null && isPlatformOwned(known, body.id, url));
       if (refusal) throw new PlatformError('unsafe_url', `url: ${refusal}`, { field: 'url' });
     }
     const token = await db.tx(async (trx) => {
@@ -174,12 +196,15 @@ export function createRegistryService({ db, events, auth, workspaces, secrets, p
 
   async function heartbeat(
     body: HeartbeatBody,
-    bearer: string | null,
+    principal: Principal,
   ): Promise<{ status: 'ok'; platform_inbound_secret?: string }> {
-    await assertOwnToken(body.workspace_id, bearer);
-    const snapshot = toSnapshot(body);
-    const row = await beats.add(snapshot);
-    // The token was live a moment ago and the row is gone: deleted in between.
+    if (principal.kind !== 'workspace' || principal.workspaceId !== body.workspace_id) throw unauthenticated();
+    const snapshot = toSnapshot(body, principal.tokenId);
+    const rests = isAtRest(body);
+    const canWait = rests && atRest.has(body.workspace_id);
+    noteRest(body.workspace_id, rests);
+    const row = await beats.add(snapshot, { canWait });
+    // The token was live a moment ago: revoked or deleted in between.
     if (!row) throw unauthenticated();
     if (row.facts_changed) workspaces.forget(row.id);
     await noteActive(body);
@@ -188,7 +213,7 @@ export function createRegistryService({ db, events, auth, workspaces, secrets, p
       await workspaces.transition(edge, row.id, {
         details: { recoveredFrom: row.status, runtimeState: body.runtime_state },
       });
-    if (row.active_tasks < row.max_concurrent_tasks) ports.drain(row.id);
+    if (row.has_waiting && row.active_tasks < row.max_concurrent_tasks) ports.drain(row.id);
     tell(row);
     const inbound = await secrets.readOrHeal(row.id);
     if (inbound.healed) workspaces.forget(row.id);

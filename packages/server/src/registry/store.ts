@@ -8,6 +8,8 @@ type Executor = Kysely<Tables> | Transaction<Tables>;
 /** One beat, already clamped. */
 export interface BeatSnapshot {
   id: string;
+  /** The token it came with. */
+  tokenId: string;
   errorRate: number;
   sampleError: string | null;
   activeTasks: number;
@@ -33,22 +35,31 @@ export interface BeatResult {
   needs_restart: boolean;
   facts_changed: boolean;
   capabilities: Record<string, boolean> | null;
+  /** A message waits for it. */
+  has_waiting: boolean;
 }
 
 /**
- * Stores the beats of many workspaces in one statement. Ids that are unknown or removed come back with no row.
+ * Stores the beats of many workspaces in one statement. Ids that are unknown or removed, or whose token is not live any more, come
+ * back with no row. `hasWaiting` tells of the workspace `w` whether a message waits.
  * The commit is not waited for on disk: a lost beat is replaced by the next (design: heartbeats need no durability).
  */
-export async function storeBeats(db: Executor, beats: readonly BeatSnapshot[]): Promise<BeatResult[]> {
+export async function storeBeats(
+  db: Executor,
+  beats: readonly BeatSnapshot[],
+  hasWaiting: RawBuilder<boolean>,
+): Promise<BeatResult[]> {
   const result = await sql<BeatResult>`/* hot:beats */
     with beat as (
       select * from jsonb_to_recordset(${JSON.stringify(beats)}::jsonb) as b (
-        id uuid, "errorRate" double precision, "sampleError" text, "activeTasks" int, "uptimeSeconds" bigint,
+        id uuid, "tokenId" uuid, "errorRate" double precision, "sampleError" text, "activeTasks" int, "uptimeSeconds" bigint,
         "currentTask" text, "monthlySpend" bigint, metadata text, "needsRestart" boolean, "runtimeVersion" text
       ), (select set_config('synchronous_commit', 'off', true)) as relaxed
     ), before as (
       select w.id, w.current_task, w.active_tasks, w.monthly_spend, w.runtime_metadata, w.status
-      from workspaces w join beat on beat.id = w.id where w.status <> 'removed' order by w.id for update of w
+      from workspaces w join beat on beat.id = w.id
+      join workspace_auth_tokens t on t.id = beat."tokenId" and t.workspace_id = w.id and t.revoked_at is null
+      where w.status <> 'removed' order by w.id for update of w
     )
     update workspaces w set
       last_heartbeat_at = clock_timestamp(),
@@ -66,6 +77,7 @@ export async function storeBeats(db: Executor, beats: readonly BeatSnapshot[]): 
     where w.id = beat.id
     returning w.id, w.status::text, before.current_task as previous_task, w.current_task, before.active_tasks as previous_active, w.active_tasks,
       w.uptime_seconds, w.max_concurrent_tasks, w.needs_restart, w.runtime_metadata -> 'capabilities' as capabilities,
+      ${hasWaiting} as has_waiting,
       (before.monthly_spend is distinct from w.monthly_spend or before.runtime_metadata is distinct from w.runtime_metadata) as facts_changed
   `.execute(db);
   return result.rows;

@@ -1,6 +1,7 @@
-// Encryption of secrets at rest: AES-256-GCM, a 12-byte nonce before ciphertext and tag, a version per row (chapter 30 §6.8).
+// Encryption of secrets at rest: AES-256-GCM, a 12-byte nonce before ciphertext and tag, a version and the key's name per row
+// (chapter 10 §2.3, chapter 30 §6.8). One key writes; earlier ones only read.
 
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, ConfigError, parseSecretsKey } from '../config.ts';
@@ -11,10 +12,19 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const PLAIN = 0;
 const GCM = 1;
+const KEY_ID_BYTES = 8;
+
+export interface Encrypted {
+  encrypted_value: Buffer;
+  encryption_version: number;
+  key_id: Buffer;
+}
 
 export interface Cipher {
-  encrypt(text: string): { encrypted_value: Buffer; encryption_version: number };
-  /** @throws Error for an unknown version or a value this key did not write. */
+  /** Names the key that writes; nothing of the key can be told from it. */
+  readonly keyId: Buffer;
+  encrypt(text: string): Encrypted;
+  /** @throws Error for an unknown version or a value none of the keys wrote. */
   decrypt(value: Buffer, version: number): string;
 }
 
@@ -55,23 +65,42 @@ export function resolveKey(config: Config, log: Logger): Buffer {
   return key;
 }
 
-export function createCipher(key: Buffer): Cipher {
+/** Null when it is not what this key wrote: the tag proves it. */
+function tryToOpen(key: Buffer, value: Buffer): string | null {
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key, value.subarray(0, NONCE_BYTES));
+    decipher.setAuthTag(value.subarray(value.length - TAG_BYTES));
+    const text = decipher.update(value.subarray(NONCE_BYTES, value.length - TAG_BYTES));
+    return Buffer.concat([text, decipher.final()]).toString('utf8');
+  } catch {
+    return null;
+  }
+}
+
+/** @param previous keys that are read with when the current one does not open a value. */
+export function createCipher(key: Buffer, previous: readonly Buffer[] = []): Cipher {
+  const keyId = hash('sha256', Buffer.concat([Buffer.from('molecule secrets key\0'), key]), 'buffer').subarray(
+    0,
+    KEY_ID_BYTES,
+  );
   return {
+    keyId,
     encrypt(text) {
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv('aes-256-gcm', key, nonce);
       const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-      return { encrypted_value: Buffer.concat([nonce, body, cipher.getAuthTag()]), encryption_version: GCM };
+      return {
+        encrypted_value: Buffer.concat([nonce, body, cipher.getAuthTag()]),
+        encryption_version: GCM,
+        key_id: keyId,
+      };
     },
     decrypt(value, version) {
       if (version === PLAIN) return value.toString('utf8');
       if (version !== GCM) throw new Error(`encryption version ${version} is not known`);
-      const decipher = createDecipheriv('aes-256-gcm', key, value.subarray(0, NONCE_BYTES));
-      decipher.setAuthTag(value.subarray(value.length - TAG_BYTES));
-      return Buffer.concat([
-        decipher.update(value.subarray(NONCE_BYTES, value.length - TAG_BYTES)),
-        decipher.final(),
-      ]).toString('utf8');
+      const text = [key, ...previous].reduce<string | null>((found, one) => found ?? tryToOpen(one, value), null);
+      if (text === null) throw new Error('no key opens this value');
+      return text;
     },
   };
 }

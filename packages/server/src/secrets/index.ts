@@ -4,13 +4,17 @@ import { secretKey, secretRoutes } from '@molecule/contract';
 import type { FastifyInstance } from 'fastify';
 import type { Transaction } from 'kysely';
 import type { Config } from '../config.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { Database, Tables } from '../platform/db/index.ts';
 import { invalid, notFound, PlatformError } from '../platform/errors.ts';
 import { type Authorize, answer, mount } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
+import type { Loop } from '../platform/loops.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import { createCipher, resolveKey } from './cipher.ts';
+import { createGithubTokens } from './github-tokens.ts';
 import { defaultModel } from './models.ts';
+import { createRotation } from './rotation.ts';
 import * as store from './store.ts';
 
 export { defaultModel } from './models.ts';
@@ -19,6 +23,7 @@ export { defaultModel } from './models.ts';
 const RESERVED =
   /^(WORKSPACE_ID|WORKSPACE_CONFIG_PATH|CONFIGS_DIR|PLATFORM_URL|MOLECULE_.*|PORT|HOME|PATH|TIER|PLUGINS_DIR|PYTHONPATH|NODE_OPTIONS|ADMIN_TOKEN|DATABASE_URL|SECRETS_ENCRYPTION_KEY|DELEGATION_RESULTS_FILE|PARENT_ID)$/;
 const MODEL_KEY = 'MODEL_PROVIDER';
+const NO_STORE = { 'cache-control': 'no-store' };
 const ASLEEP = new Set(['paused', 'hibernating', 'hibernated', 'removed']);
 
 export interface Secrets {
@@ -30,6 +35,7 @@ export interface Secrets {
   /** The seat's own choice; else the organisation's, a global `MODEL_PROVIDER`; else the runtime's default. */
   readModel(id: string, runtime: string): Promise<{ model: string; source: 'workspace_secrets' | 'default' }>;
   saveModel(id: string, model: string): Promise<void>;
+  loops: Loop[];
   mount(app: FastifyInstance, authorize: Authorize): void;
 }
 
@@ -50,12 +56,14 @@ export interface SecretsDeps {
   config: Config;
   workspaces: Workspaces;
   log: Logger;
+  clock: Clock;
   /** Coalesced; workspaces that are not running are left alone by the dispatcher. */
   restart(ids: string[]): void;
 }
 
-export async function createSecrets({ db, config, workspaces, log, restart }: SecretsDeps): Promise<Secrets> {
-  const cipher = createCipher(resolveKey(config, log));
+export async function createSecrets({ db, config, workspaces, log, clock, restart }: SecretsDeps): Promise<Secrets> {
+  const cipher = createCipher(resolveKey(config, log), config.previousSecretsKeys);
+  const github = createGithubTokens(config.githubApp, clock, log);
 
   function assertKey(key: string): void {
     if (!secretKey.safeParse(key).success)
@@ -127,6 +135,7 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
   });
 
   return {
+    loops: [createRotation(db, cipher)],
     merged,
     async globalKeys() {
       const rows = await store.listGlobal(db.kysely);
@@ -152,7 +161,8 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
       else await store.upsertWorkspace(db.kysely, id, { key: MODEL_KEY, ...cipher.encrypt(model) });
       await restartAwake(id);
     },
-    mount: (app, authorize) =>
+    mount(app, authorize) {
+      app.addHook('onClose', () => github.close());
       mount(
         app,
         secretRoutes,
@@ -163,7 +173,7 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
           },
           getSecretValues: async ({ params }) => {
             try {
-              return answer(200, await merged(params.id), { 'cache-control': 'no-store' });
+              return answer(200, await merged(params.id), NO_STORE);
             } catch (error) {
               throw error instanceof SecretsUnreadableError ? unreadable(error.failedKeys) : error;
             }
@@ -183,8 +193,14 @@ export async function createSecrets({ db, config, workspaces, log, restart }: Se
             restart(await store.listReached(db.kysely, params.key));
             return { status: 'deleted' as const, key: params.key, scope: 'global' as const };
           },
+          getGithubToken: async () => answer(200, await github.get(), NO_STORE),
+          getSeatGithubToken: async ({ params }) => {
+            await assertLive(params.id);
+            return answer(200, await github.get(), NO_STORE);
+          },
         },
         authorize,
-      ),
+      );
+    },
   };
 }

@@ -39,19 +39,24 @@ export interface SecretRow {
   key: string;
   encrypted_value: Buffer;
   encryption_version: number;
+  key_id: Buffer;
 }
 
 export async function upsertWorkspace(db: Executor, workspaceId: string, row: SecretRow): Promise<void> {
   await sql`
-    insert into workspace_secrets (workspace_id, key, encrypted_value, encryption_version) values (${workspaceId}, ${row.key}, ${row.encrypted_value}, ${row.encryption_version})
-    on conflict (workspace_id, key) do update set encrypted_value = excluded.encrypted_value, encryption_version = excluded.encryption_version, updated_at = now()
+    insert into workspace_secrets (workspace_id, key, encrypted_value, encryption_version, key_id)
+    values (${workspaceId}, ${row.key}, ${row.encrypted_value}, ${row.encryption_version}, ${row.key_id})
+    on conflict (workspace_id, key) do update set encrypted_value = excluded.encrypted_value, encryption_version = excluded.encryption_version,
+      key_id = excluded.key_id, updated_at = now()
   `.execute(db);
 }
 
 export async function upsertGlobal(db: Executor, row: SecretRow): Promise<void> {
   await sql`
-    insert into global_secrets (key, encrypted_value, encryption_version) values (${row.key}, ${row.encrypted_value}, ${row.encryption_version})
-    on conflict (key) do update set encrypted_value = excluded.encrypted_value, encryption_version = excluded.encryption_version, updated_at = now()
+    insert into global_secrets (key, encrypted_value, encryption_version, key_id)
+    values (${row.key}, ${row.encrypted_value}, ${row.encryption_version}, ${row.key_id})
+    on conflict (key) do update set encrypted_value = excluded.encrypted_value, encryption_version = excluded.encryption_version,
+      key_id = excluded.key_id, updated_at = now()
   `.execute(db);
 }
 
@@ -77,4 +82,52 @@ export async function listReached(db: Executor, key: string): Promise<string[]> 
     order by w.created_at limit 10000
   `.execute(db);
   return result.rows.map((row) => row.id);
+}
+
+/** A secret by its place in the order that rotation walks; `workspace_id` is empty for a global one. */
+export interface RotatableSecret {
+  workspace_id: string;
+  key: string;
+  encrypted_value: Buffer;
+  encryption_version: number;
+}
+
+export interface Position {
+  workspace_id: string;
+  key: string;
+}
+
+export const FIRST_POSITION: Position = { workspace_id: '', key: '' };
+export const positionOf = (row: RotatableSecret | undefined): Position => row ?? FIRST_POSITION;
+
+/** Secrets behind `after` that the named key did not write; global ones first. */
+export async function listUnderOtherKeys(
+  db: Executor,
+  keyId: Buffer,
+  after: Position,
+  limit: number,
+): Promise<RotatableSecret[]> {
+  const result = await sql<RotatableSecret>`
+    select workspace_id, key, encrypted_value, encryption_version from (
+      select '' as workspace_id, key, encrypted_value, encryption_version, key_id from global_secrets
+      union all
+      select workspace_id::text, key, encrypted_value, encryption_version, key_id from workspace_secrets
+    ) s
+    where key_id is distinct from ${keyId} and (workspace_id collate "C", key) > (${after.workspace_id}, ${after.key})
+    order by workspace_id collate "C", key limit ${limit}
+  `.execute(db);
+  return result.rows;
+}
+
+/** Changes how a value is kept, not the value: `updated_at` stays. @returns false when it was saved or deleted meanwhile. */
+export async function replaceValue(db: Executor, row: RotatableSecret, next: Omit<SecretRow, 'key'>): Promise<boolean> {
+  const changes = sql`encrypted_value = ${next.encrypted_value}, encryption_version = ${next.encryption_version}, key_id = ${next.key_id}`;
+  const isSame = sql`key = ${row.key} and encrypted_value = ${row.encrypted_value} and encryption_version = ${row.encryption_version}`;
+  const result =
+    row.workspace_id === ''
+      ? await sql`update global_secrets set ${changes} where ${isSame} returning key`.execute(db)
+      : await sql`update workspace_secrets set ${changes} where workspace_id = ${row.workspace_id} and ${isSame} returning key`.execute(
+          db,
+        );
+  return result.rows.length > 0;
 }

@@ -8,13 +8,21 @@ import type { Database, Tables } from '../platform/db/index.ts';
 import type { Authorize } from '../platform/http.ts';
 import type { TransitionInput } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
+import type { Loop } from '../platform/loops.ts';
+import { createAgents } from './agents.ts';
+import { createConfigStore } from './config-data.ts';
+import { createCredentials } from './credentials.ts';
 import { createFactsCache, FACTS_CHANNEL, type WorkspaceFacts } from './facts.ts';
 import type { WorkspaceRow, WorkspaceTransition } from './lifecycle.ts';
 import { createRemoval } from './removal.ts';
 import { mountWorkspaceRoutes } from './routes.ts';
+import { mountSeatRoutes } from './seat-routes.ts';
 import { createWorkspaceService, type NewWorkspace, type WorkspacePorts, type WorkspaceService } from './service.ts';
+import { createSleep } from './sleep.ts';
 import * as store from './store.ts';
+import { createSuspension } from './suspension.ts';
 
+export { agentLifecycle } from './agents.ts';
 export type { WorkspaceFacts } from './facts.ts';
 export { type WorkspaceRow, type WorkspaceTransition, workspaceLifecycle } from './lifecycle.ts';
 export { assertKnownRuntime, listKnownRuntimes, RUNTIME_CHOICE } from './runtimes.ts';
@@ -44,6 +52,7 @@ export interface Workspaces {
   /** The workspace and its ancestors up to the root, itself first. */
   listAncestry(id: string): ReturnType<typeof store.listAncestry>;
   service: WorkspaceService;
+  loops: Loop[];
   start(): Promise<void>;
   stop(): Promise<void>;
   mount(app: FastifyInstance, authorize: Authorize): void;
@@ -62,7 +71,13 @@ export function createWorkspaces({ db, events, log, ports, publicUrl }: Workspac
     log.warn({ err: error }, 'other replicas could not be told of a change'),
   );
   const service = createWorkspaceService({ db, events, facts, ports });
-  const removal = createRemoval({ db, facts, ports, service, log });
+  const parts = { db, events, facts, ports, service, log };
+  const removal = createRemoval(parts);
+  const suspension = createSuspension(parts);
+  const sleep = createSleep(parts);
+  const agents = createAgents({ db, events, canCommunicate: ports.canCommunicate });
+  const config = createConfigStore(db);
+  const credentials = createCredentials({ db, events, ports });
   let unlisten: (() => Promise<void>) | null = null;
   // Status, card and place change with an event, whichever replica made it; beats change nothing that is cached unless they say so.
   const unsubscribe = events.subscribe((frame) => {
@@ -81,6 +96,7 @@ export function createWorkspaces({ db, events, log, ports, publicUrl }: Workspac
     get: (id) => store.findWorkspace(db.kysely, id),
     listAncestry: (id) => store.listAncestry(db.kysely, id),
     service,
+    loops: sleep.loops,
     async start() {
       if (db.kind === 'postgres')
         unlisten = await db.listen(FACTS_CHANNEL, (id) => (id === '' ? facts.clear() : facts.drop(id)));
@@ -89,6 +105,9 @@ export function createWorkspaces({ db, events, log, ports, publicUrl }: Workspac
       unsubscribe();
       await unlisten?.();
     },
-    mount: (app, authorize) => mountWorkspaceRoutes(app, authorize, { service, removal, ports, publicUrl }),
+    mount(app, authorize) {
+      mountWorkspaceRoutes(app, authorize, { service, removal, suspension, sleep, ports, publicUrl });
+      mountSeatRoutes(app, authorize, { service, agents, config, credentials, publicUrl });
+    },
   };
 }

@@ -160,6 +160,11 @@ export const workspaceLifecycle = defineLifecycle<WorkspaceRow>()({
       to: 'online',
       why: 'The workload could not be stopped, so it still runs.',
     }),
+    hibernate_undone_degraded: edge({
+      from: ['hibernating'],
+      to: 'degraded',
+      why: 'The same for a seat that was degraded before.',
+    }),
     pause: edge({
       from: LIVE.filter((status) => status !== 'paused'),
       to: 'paused',
@@ -190,6 +195,9 @@ export const workspaceLifecycle = defineLifecycle<WorkspaceRow>()({
     }),
   },
 });
+
+/** Columns of a seat that was put away: nothing of it runs. */
+export const AT_REST = { url: null, url_source: null, current_task: '', active_tasks: 0 };
 
 export type WorkspaceTransition = keyof typeof workspaceLifecycle.transitions;
 

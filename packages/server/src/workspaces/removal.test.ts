@@ -14,9 +14,19 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 const UNKNOWN = '00000000-0000-4000-8000-000000000001';
 let test: TestPlatform;
 const agents: FakeAgent[] = [];
+/** Namespaces the memory was told to forget. */
+const forgotten: string[] = [];
+const complaints: unknown[] = [];
 
 beforeAll(async () => {
-  test = await startPlatform();
+  const memory = async (namespace: string) => void forgotten.push(namespace);
+  const broken = async () => {
+    throw new Error('the memory is away');
+  };
+  test = await startPlatform({
+    onPurged: [broken, memory],
+    onLog: (line) => line.level === 50 && complaints.push(line.workspace_id),
+  });
 });
 afterEach(async () => {
   for (const agent of agents.splice(0)) await agent.stop();
@@ -145,6 +155,23 @@ describe('deleting', () => {
     expect((await failureOf(remove(team.root.id))).status).toBe(404);
   });
 
+  it('10.48 purge → rows gone, the hook once per id with `workspace:<id>`; soft delete → no hook; a hook that fails → 200', async () => {
+    const team = await createTeam();
+    const ids = Object.values(team).map(({ id }) => id);
+    const [soft, purged] = [await createSeat(test), team.root];
+    expect(await remove(soft.id)).toEqual({ status: 'removed', cascade_deleted: 0 });
+    expect(await remove(team.editor.id)).toEqual({ status: 'removed', cascade_deleted: 0 });
+    expect(forgotten.filter((namespace) => ids.includes(namespace.slice('workspace:'.length)))).toEqual([]);
+    expect(forgotten).not.toContain(`workspace:${soft.id}`);
+
+    complaints.length = 0;
+    forgotten.length = 0;
+    expect(await remove(purged.id, { confirm: true, purge: true })).toEqual({ status: 'purged', cascade_deleted: 2 });
+    expect(forgotten.sort()).toEqual(ids.map((id) => `workspace:${id}`).sort());
+    expect(complaints.sort()).toEqual([...ids].sort());
+    expect(await Promise.all(ids.map(statusOf))).toEqual(ids.map(() => undefined));
+  });
+
   it('that races children being made and moved leaves no live one behind', async () => {
     const root = await createSeat(test);
     const movers = [await createSeat(test), await createSeat(test)];
@@ -158,5 +185,48 @@ describe('deleting', () => {
       select status from workspaces where parent_id = ${root.id} and status <> 'removed'
     `.execute(test.db.kysely);
     expect(rows).toEqual([]);
+  });
+});
+
+describe('collapsing', () => {
+  const collapse = (id: string) => test.admin.collapseWorkspace({ params: { id } });
+
+  it('removes what is under a workspace at all depths as a delete does, keeps the workspace, and says so on it', async () => {
+    const team = await createTeam();
+    const below = [team.lead, team.writer, team.editor];
+    const { removed } = await collapse(team.root.id);
+    expect([removed.slice(0, 2).sort(), removed[2]]).toEqual([['editor', 'writer'], 'lead']);
+    expect(await statusOf(team.root.id)).toBe('awaiting_agent');
+    expect(await Promise.all(below.map(({ id }) => statusOf(id)))).toEqual(below.map(() => 'removed'));
+    for (const { id, token } of below)
+      expect((await failureOf(test.client(token).listTokens({ params: { id } }))).status).toBe(401);
+    const layouts = await test.db.kysely.selectFrom('canvas_layouts').select('workspace_id').execute();
+    expect(layouts.map((layout) => layout.workspace_id)).not.toContain(team.writer.id);
+    const events = await test.admin.listEvents({ query: { since_seq: 0, limit: 1_000 } });
+    const told = events.filter((event) => [team.root, ...below].some(({ id }) => id === event.workspace_id)).slice(-4);
+    expect(told.map((event) => event.event_type)).toEqual([
+      'WORKSPACE_REMOVED',
+      'WORKSPACE_REMOVED',
+      'WORKSPACE_REMOVED',
+      'WORKSPACE_COLLAPSED',
+    ]);
+    expect(told.at(-1)).toMatchObject({ workspace_id: team.root.id, payload: { removed_children: removed } });
+
+    // Nothing is left to remove, so nothing is told.
+    expect(await collapse(team.root.id)).toEqual({ status: 'collapsed', removed: [] });
+    expect(await test.admin.listEvents({ query: { since_seq: 0, limit: 1_000 } })).toEqual(events);
+  });
+
+  it('by its own token; 404 for what is unknown or removed, 401 for another seat', async () => {
+    const team = await createTeam();
+    const stranger = await createSeat(test);
+    const as = (token: string) => test.client(token).collapseWorkspace({ params: { id: team.lead.id } });
+    expect((await failureOf(as(stranger.token))).status).toBe(401);
+    expect((await as(team.lead.token)).removed.sort()).toEqual(['editor', 'writer']);
+    await remove(stranger.id);
+    for (const id of [UNKNOWN, stranger.id]) {
+      const failure = await failureOf(collapse(id));
+      expect([failure.status, failure.code]).toEqual([404, 'not_found']);
+    }
   });
 });

@@ -1,18 +1,20 @@
-// Deleting a workspace and everything under it, in the order of chapter 10 §2.9: marked first, stopped after.
-// A repeat is safe: it collects the tombstones too and replays the stops that failed.
+// Deleting a workspace and everything under it, in the order of chapter 10 §2.9: marked first, stopped after. Collapsing is the
+// same for what is under it alone. A repeat is safe: it collects the tombstones too and replays the stops that failed.
 
 import type { Transaction } from 'kysely';
+import type { Events } from '../events/index.ts';
 import type { Database, Tables } from '../platform/db/index.ts';
 import { notFound, PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
+import { findFailing } from './bounded.ts';
 import type { FactsCache } from './facts.ts';
 import type { WorkspacePorts, WorkspaceService } from './service.ts';
 import * as store from './store.ts';
-
-const STOP_LIMIT_MS = 30_000;
+import { lockSubtree } from './subtree.ts';
 
 export interface RemovalDeps {
   db: Database;
+  events: Events;
   facts: FactsCache;
   ports: WorkspacePorts;
   service: WorkspaceService;
@@ -25,78 +27,75 @@ export interface Removal {
     id: string,
     options: { confirm: boolean; purge: boolean },
   ): Promise<{ status: 'removed' | 'purged'; cascade_deleted: number }>;
+  /** @returns the names of those removed now, deepest first. @throws not_found, stop_failures */
+  collapse(id: string): Promise<{ status: 'collapsed'; removed: string[] }>;
 }
 
-export function createRemoval({ db, facts, ports, service, log }: RemovalDeps): Removal {
-  /** Children are made and moved under a lock on their parent, so what is locked here gets no more of them. */
-  async function lockSubtree(trx: Transaction<Tables>, id: string): Promise<string[]> {
-    await store.lockTree(trx);
-    for (let locked = new Set<string>(); ; ) {
-      const ids = (await store.listSubtree(trx, id)).map((node) => node.id);
-      if (ids.every((node) => locked.has(node))) return ids;
-      await store.lockWorkspaces(trx, ids);
-      locked = new Set(ids);
+interface Marked {
+  /** All that have to be stopped, tombstones included. */
+  ids: string[];
+  /** Names of those under it that were removed now, deepest first. */
+  names: string[];
+}
+
+export function createRemoval({ db, events, facts, ports, service, log }: RemovalDeps): Removal {
+  /** Marks all in one transaction, leaves first, itself last: nothing is half deleted, and each says so once. */
+  async function mark(trx: Transaction<Tables>, id: string, ids: string[]): Promise<Marked> {
+    if (ids.length === 0) return { ids, names: [] };
+    // Their messages end before the first event is appended: whoever moves a delegation locks its row before the log.
+    await ports.endMessaging(trx, ids, 'workspace removed');
+    const names: string[] = [];
+    for (const node of ids.toReversed()) {
+      const changed = await service.transitionIn(trx, 'remove', node, {
+        patch: { url: null, current_task: '', active_tasks: 0 },
+        details: node === id ? { cascadeDeleted: names.length } : {},
+      });
+      if (changed && node !== id) names.push(changed.name);
     }
+    await store.deleteLayouts(trx, ids);
+    await ports.revokeTokens(trx, ids);
+    return { ids, names };
   }
 
-  /** Marks the whole subtree in one transaction, leaves first, itself last: nothing is half deleted, and each says so once. */
-  async function markRemoved(id: string): Promise<{ ids: string[]; cascadeDeleted: number }> {
-    const marked = await db.tx(async (trx) => {
-      const ids = await lockSubtree(trx, id);
-      // Their messages end before the first event is appended: whoever moves a delegation locks its row before the log.
-      await ports.endMessaging(trx, ids, 'workspace removed');
-      let cascadeDeleted = 0;
-      for (const node of ids.toReversed()) {
-        const changed = await service.transitionIn(trx, 'remove', node, {
-          patch: { url: null, current_task: '', active_tasks: 0 },
-          details: node === id ? { cascadeDeleted } : {},
-        });
-        if (changed && node !== id) cascadeDeleted += 1;
-      }
-      await store.deleteLayouts(trx, ids);
-      await ports.revokeTokens(trx, ids);
-      return { ids, cascadeDeleted };
-    });
-    for (const node of marked.ids) facts.forget(node);
-    await ports.forgetTokens();
+  async function markBelow(trx: Transaction<Tables>, id: string): Promise<Marked> {
+    const [, ...below] = await lockSubtree(trx, id);
+    const row = await store.findWorkspace(trx, id);
+    if (!row || row.status === 'removed') throw notFound('workspace');
+    const marked = await mark(trx, id, below);
+    if (marked.names.length > 0)
+      await events.append(trx, {
+        event: 'WORKSPACE_COLLAPSED',
+        workspace_id: id,
+        payload: { removed_children: marked.names },
+      });
     return marked;
   }
 
-  async function stopBounded(id: string): Promise<boolean> {
-    try {
-      await Promise.race([
-        ports.stop(id),
-        new Promise((_, reject) =>
-          AbortSignal.timeout(STOP_LIMIT_MS).addEventListener('abort', () =>
-            reject(new Error('the stop did not end in time')),
-          ),
-        ),
-      ]);
-      return true;
-    } catch (error) {
-      log.error({ err: error, workspace_id: id }, 'a removed workspace could not be stopped');
-      return false;
-    }
-  }
-
-  async function teardown(
-    id: string,
-    purge: boolean,
-  ): Promise<{ status: 'removed' | 'purged'; cascade_deleted: number }> {
-    const { ids, cascadeDeleted } = await markRemoved(id);
-    const stopped = await Promise.all(ids.map(stopBounded));
-    const failures = stopped.filter((ok) => !ok).length;
+  /** A client that hangs up does not stop this: nothing here listens to its connection. */
+  async function tearDown(ids: string[], told: Record<string, unknown>): Promise<void> {
+    for (const node of ids) facts.forget(node);
+    await ports.forgetTokens();
+    const failures = (await findFailing(ids, ports.remove, log, 'a removed workspace could not be stopped')).length;
     if (failures > 0)
-      throw new PlatformError('stop_failures', `removed, but ${failures} could not be stopped; delete again to retry`, {
-        removed_count: ids.length,
+      throw new PlatformError('stop_failures', `removed, but ${failures} could not be stopped; repeat to try again`, {
+        ...told,
         stop_failures: failures,
       });
-    if (purge) await db.tx((trx) => store.purgeWorkspaces(trx, ids));
-    return { status: purge ? 'purged' : 'removed', cascade_deleted: cascadeDeleted };
+  }
+
+  async function purge(ids: string[]): Promise<void> {
+    await db.tx((trx) => store.purgeWorkspaces(trx, ids));
+    for (const forget of ports.onPurged)
+      await findFailing(
+        ids,
+        (id) => forget(`workspace:${id}`),
+        log,
+        'what a purged workspace remembered may still be stored',
+      );
   }
 
   return {
-    async remove(id, { confirm, purge }) {
+    async remove(id, { confirm, purge: isPurge }) {
       const row = await store.findWorkspace(db.kysely, id);
       if (!row) throw notFound('workspace');
       const children = await store.listLiveChildren(db.kysely, id);
@@ -111,8 +110,15 @@ export function createRemoval({ db, facts, ports, service, log }: RemovalDeps): 
           },
         );
       }
-      // A client that hangs up does not stop the teardown: nothing here listens to its connection.
-      return await teardown(id, purge);
+      const { ids, names } = await db.tx(async (trx) => mark(trx, id, await lockSubtree(trx, id)));
+      await tearDown(ids, { removed_count: ids.length });
+      if (isPurge) await purge(ids);
+      return { status: isPurge ? 'purged' : 'removed', cascade_deleted: names.length };
+    },
+    async collapse(id) {
+      const { ids, names } = await db.tx((trx) => markBelow(trx, id));
+      await tearDown(ids, { removed: names });
+      return { status: 'collapsed', removed: names };
     },
   };
 }

@@ -1,6 +1,6 @@
 // HTTP of the workspaces domain: parse → service → reply.
 
-import { canvasRoutes, workspaceRoutes } from '@molecule/contract';
+import { canvasRoutes, lifecycleRoutes, workspaceRoutes } from '@molecule/contract';
 import type { FastifyInstance } from 'fastify';
 import { PlatformError } from '../platform/errors.ts';
 import { type Authorize, answer, mount } from '../platform/http.ts';
@@ -8,11 +8,15 @@ import { buildConnection } from './connection.ts';
 import type { WorkspaceRow } from './lifecycle.ts';
 import type { Removal } from './removal.ts';
 import type { WorkspacePorts, WorkspaceService } from './service.ts';
+import type { Sleep } from './sleep.ts';
+import type { Suspension } from './suspension.ts';
 import { toView } from './view.ts';
 
 export interface WorkspaceRouteDeps {
   service: WorkspaceService;
   removal: Removal;
+  suspension: Suspension;
+  sleep: Sleep;
   ports: WorkspacePorts;
   /** The platform's address as people outside see it. */
   publicUrl(request: { protocol: string; host: string }): string;
@@ -27,7 +31,7 @@ function toBudget(row: WorkspaceRow) {
 }
 
 export function mountWorkspaceRoutes(app: FastifyInstance, authorize: Authorize, deps: WorkspaceRouteDeps): void {
-  const { service, removal, ports } = deps;
+  const { service, removal, suspension, sleep, ports } = deps;
   const withTimeout = <Row extends { runtime: string }>(row: Row) => {
     const timeout = ports.provisionTimeoutMs(row.runtime);
     return timeout === undefined ? row : { ...row, provision_timeout_ms: timeout };
@@ -50,7 +54,12 @@ export function mountWorkspaceRoutes(app: FastifyInstance, authorize: Authorize,
         return {
           ...reply,
           external: true,
-          connection: buildConnection({ workspaceId: row.id, platformUrl: deps.publicUrl(request), token }),
+          connection: buildConnection({
+            workspaceId: row.id,
+            name: row.name,
+            platformUrl: deps.publicUrl(request),
+            token,
+          }),
         };
       },
       getWorkspace: async ({ params, principal }) =>
@@ -96,6 +105,31 @@ export function mountWorkspaceRoutes(app: FastifyInstance, authorize: Authorize,
         await ports.saveModel(params.id, body.model);
         return body.model === '' ? { status: 'cleared' as const } : { status: 'saved' as const, model: body.model };
       },
+    },
+    authorize,
+  );
+
+  mount(
+    app,
+    lifecycleRoutes,
+    {
+      pauseWorkspace: async ({ params }) => {
+        const { pausedCount, stopFailures } = await suspension.pause(params.id);
+        return {
+          status: 'paused' as const,
+          paused_count: pausedCount,
+          ...(stopFailures > 0 ? { stop_failures: stopFailures } : {}),
+        };
+      },
+      resumeWorkspace: async ({ params }) => {
+        const { resumedCount } = await suspension.resume(params.id);
+        return { status: 'provisioning' as const, resumed_count: resumedCount };
+      },
+      hibernateWorkspace: async ({ params, query }) => {
+        await sleep.hibernate(params.id, query);
+        return { status: 'hibernated' as const };
+      },
+      collapseWorkspace: async ({ params }) => await removal.collapse(params.id),
     },
     authorize,
   );

@@ -9,6 +9,7 @@ import type { Database, Tables } from '../platform/db/index.ts';
 import { invalid, notFound, PlatformError } from '../platform/errors.ts';
 import { applyTransition, type TransitionInput } from '../platform/lifecycle.ts';
 import { isAdmin, type Principal } from '../platform/principal.ts';
+import { seedConfig } from './config-data.ts';
 import type { FactsCache } from './facts.ts';
 import { provisioningEvent, type WorkspaceRow, type WorkspaceTransition, workspaceLifecycle } from './lifecycle.ts';
 import { assertKnownRuntime, RUNTIME_CHOICE } from './runtimes.ts';
@@ -18,7 +19,10 @@ import * as store from './store.ts';
 export interface WorkspacePorts {
   /** Starts the provisioning pipeline, detached. */
   provision(id: string): void;
+  /** Ends the workload and keeps what it stored. Rejects only when it may still run. */
   stop(id: string): Promise<void>;
+  /** Ends the workload for good, and what it stored. Rejects only when it may still run. */
+  remove(id: string): Promise<void>;
   /** @returns where its files come from. @throws invalid_template */
   restart(id: string, request: RestartRequest): Promise<{ configDir: string }>;
   hasBackend(): boolean;
@@ -32,11 +36,15 @@ export interface WorkspacePorts {
   readModel(id: string, runtime: string): Promise<{ model: string; source: 'workspace_secrets' | 'default' }>;
   saveModel(id: string, model: string): Promise<void>;
   mintToken(trx: Transaction<Tables>, id: string): Promise<string>;
+  /** Revokes every token of it and mints one. */
+  rotateToken(trx: Transaction<Tables>, id: string): Promise<{ token: string; prefix: string }>;
   revokeTokens(trx: Transaction<Tables>, ids: string[]): Promise<void>;
   /** After the commit of a revocation: no replica may go on believing the tokens. */
   forgetTokens(): Promise<void>;
   /** Runs in the removing transaction: messages and delegations of these workspaces end. */
   endMessaging(trx: Transaction<Tables>, ids: string[], reason: string): Promise<void>;
+  /** Told once for each purged workspace, by the namespace of what it alone remembered: `workspace:<id>`. */
+  onPurged: readonly ((namespace: string) => Promise<void>)[];
   canCommunicate(a: string, b: string): Promise<boolean>;
   /** @returns null when the address may be called, else why not. */
   judgeUrl(url: string): Promise<string | null>;
@@ -131,6 +139,7 @@ export function createWorkspaceService({ db, events, facts, ports }: WorkspaceDe
       point,
     );
     const origin = parentId ? await store.findListed(trx, parentId) : null;
+    await store.saveConfig(trx, id, seedConfig(row));
     await events.append(trx, provisioningEvent(row, { x: point.x - (origin?.x ?? 0), y: point.y - (origin?.y ?? 0) }));
     return row;
   }
@@ -190,7 +199,7 @@ export function createWorkspaceService({ db, events, facts, ports }: WorkspaceDe
       throw new PlatformError('workspace_removed', 'the workspace was removed', {
         id,
         status: 'removed',
-        forwarded_to: row.forwarded_to,
+        forwarded_to: await store.findReplacement(db.kysely, id),
       });
     return row;
   }
@@ -248,17 +257,23 @@ export function createWorkspaceService({ db, events, facts, ports }: WorkspaceDe
     return await store.findWorkspace(db.kysely, id);
   }
 
-  /** @throws conflict naming the paused one, when the workspace or an ancestor is paused. */
-  async function assertNothingPaused(id: string): Promise<void> {
-    const paused = (await store.listAncestry(db.kysely, id)).find((ancestor) => ancestor.status === 'paused');
+  /** @throws conflict naming the paused one. */
+  async function assertNoPausedAncestor(executor: store.Executor, id: string): Promise<void> {
+    const [, ...ancestors] = await store.listAncestry(executor, id);
+    const paused = ancestors.find((ancestor) => ancestor.status === 'paused');
     if (paused)
-      throw new PlatformError(
-        'conflict',
-        paused.id === id
-          ? 'the workspace is paused; resume it'
-          : `${paused.name} above it is paused; resume that first`,
-        { paused: paused.name },
-      );
+      throw new PlatformError('conflict', `${paused.name} above it is paused; resume that first`, {
+        paused: paused.name,
+      });
+  }
+
+  /** @throws conflict naming the paused one, when that is itself or above it, and while it goes to sleep. */
+  async function assertStartable(row: WorkspaceRow): Promise<void> {
+    if (row.status === 'paused')
+      throw new PlatformError('conflict', 'the workspace is paused; resume it', { paused: row.name });
+    if (row.status === 'hibernating')
+      throw new PlatformError('conflict', 'the workspace is just going to sleep; try again in a moment');
+    await assertNoPausedAncestor(db.kysely, row.id);
   }
 
   async function restart(id: string, request: RestartRequest): Promise<{ configDir: string }> {
@@ -269,7 +284,7 @@ export function createWorkspaceService({ db, events, facts, ports }: WorkspaceDe
         'an external workspace is started by its owner; rotate its credentials instead',
         { field: 'id' },
       );
-    await assertNothingPaused(id);
+    await assertStartable(row);
     if (!ports.hasBackend()) throw new PlatformError('no_backend', 'no provisioning backend is configured');
     return await ports.restart(id, request);
   }
@@ -285,12 +300,14 @@ export function createWorkspaceService({ db, events, facts, ports }: WorkspaceDe
   }
 
   return {
+    assertNoPausedAncestor,
     create,
     createIn,
     getVisible,
     getLive,
     list: () => store.listWorkspaces(db.kysely),
     patch,
+    readDayUsage: (id: string) => store.readDayUsage(db.kysely, id),
     readState,
     restart,
     setBudget,

@@ -57,6 +57,14 @@ export async function lockWorkspaces(trx: Transaction<Tables>, ids: string[]): P
   await sql`select 1 from workspaces where id = any(${ids}::uuid[]) order by id for no key update`.execute(trx);
 }
 
+/** Locks those that live, as `lockWorkspaces` does. @returns how many they are. */
+export async function lockLive(trx: Transaction<Tables>, ids: string[]): Promise<number> {
+  const result = await sql`
+    select 1 from workspaces where id = any(${ids}::uuid[]) and status <> 'removed' order by id for no key update
+  `.execute(trx);
+  return result.rows.length;
+}
+
 /** Keeps a parent from being removed until its new child is committed. @returns false when it was removed or never was. */
 export async function holdParent(trx: Transaction<Tables>, id: string): Promise<boolean> {
   const result = await sql`select 1 from workspaces where id = ${id} and status <> 'removed' for share`.execute(trx);
@@ -175,6 +183,31 @@ export async function listLiveChildren(db: Executor, id: string): Promise<{ id: 
     .execute();
 }
 
+/** Idle for longer than it may be (chapter 10 §8); holds also as the guard of the claim. */
+export const isSleepy = sql<boolean>`hibernation_idle_minutes > 0 and status in ('online', 'degraded') and active_tasks = 0
+  and runtime <> 'external' and last_heartbeat_at is not null
+  and idle_since < now() - make_interval(mins => hibernation_idle_minutes)`;
+
+/** Those whose status changed last come last, so that one that cannot be stopped does not keep the others awake. */
+export async function listSleepy(db: Executor, limit: number): Promise<string[]> {
+  const result = await sql<{ id: string }>`
+    select id from workspaces where ${isSleepy} order by status_changed_at, id limit ${limit}
+  `.execute(db);
+  return result.rows.map((row) => row.id);
+}
+
+const UNFINISHED_MINUTES = 5;
+
+/** Claimed for sleep by somebody who never came back. */
+export async function listUnfinishedSleep(db: Executor, limit: number): Promise<string[]> {
+  const result = await sql<{ id: string }>`
+    select id from workspaces
+    where status = 'hibernating' and status_changed_at < now() - make_interval(mins => ${UNFINISHED_MINUTES})
+    order by status_changed_at, id limit ${limit}
+  `.execute(db);
+  return result.rows.map((row) => row.id);
+}
+
 export async function deleteLayouts(trx: Transaction<Tables>, ids: string[]): Promise<void> {
   await trx.deleteFrom('canvas_layouts').where('workspace_id', 'in', ids).execute();
 }
@@ -197,4 +230,83 @@ export async function saveViewport(db: Executor, view: { x: number; y: number; z
     insert into canvas_viewport (id, x, y, zoom) values (1, ${view.x}, ${view.y}, ${view.zoom})
     on conflict (id) do update set x = excluded.x, y = excluded.y, zoom = excluded.zoom, saved_at = now()
   `.execute(db);
+}
+
+/** Hops a pointer to a replacement is followed (chapter 10 §1.1). */
+const MOST_HOPS = 5;
+
+/** The live workspace the pointers of a tombstone lead to; null when they end at none within five hops. */
+export async function findReplacement(db: Executor, id: string): Promise<string | null> {
+  const result = await sql<{ id: string }>`
+    with recursive onward as (
+      select forwarded_to as next, 1 as hop from workspaces where id = ${id}
+      union all
+      select w.forwarded_to, onward.hop + 1 from workspaces w join onward on w.id = onward.next
+      where w.status = 'removed' and onward.hop < ${MOST_HOPS}
+    )
+    select w.id from onward join workspaces w on w.id = onward.next where w.status <> 'removed'
+  `.execute(db);
+  return result.rows[0]?.id ?? null;
+}
+
+export async function findActiveAgent(trx: Transaction<Tables>, workspaceId: string) {
+  const row = await trx
+    .selectFrom('agents')
+    .selectAll()
+    .where('workspace_id', '=', workspaceId)
+    .where('status', '=', 'active')
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+export async function insertAgent(
+  trx: Transaction<Tables>,
+  agent: { id: string; workspace_id: string; model: string },
+) {
+  return await trx.insertInto('agents').values(agent).returningAll().executeTakeFirstOrThrow();
+}
+
+export async function moveAgent(trx: Transaction<Tables>, id: string, targetId: string) {
+  return await trx
+    .updateTable('agents')
+    .set({ workspace_id: targetId })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+export async function readConfig(db: Executor, id: string): Promise<Record<string, unknown>> {
+  const row = await db.selectFrom('workspace_config').select('data').where('workspace_id', '=', id).executeTakeFirst();
+  return (row?.data ?? {}) as Record<string, unknown>;
+}
+
+export async function saveConfig(trx: Transaction<Tables>, id: string, data: Record<string, unknown>): Promise<void> {
+  await sql`
+    insert into workspace_config (workspace_id, data) values (${id}, ${JSON.stringify(data)}::jsonb)
+    on conflict (workspace_id) do update set data = excluded.data
+  `.execute(trx);
+}
+
+export interface DayUsage {
+  input_tokens: number;
+  output_tokens: number;
+  total_calls: number;
+  estimated_cost_usd: string;
+  period_start: string;
+  period_end: string;
+}
+
+/** The current UTC day by the database's clock, which is the one usage is counted by. */
+export async function readDayUsage(db: Executor, id: string): Promise<DayUsage> {
+  const result = await sql<DayUsage>`
+    select coalesce(u.input_tokens, 0)::bigint as input_tokens, coalesce(u.output_tokens, 0)::bigint as output_tokens,
+      coalesce(u.call_count, 0)::bigint as total_calls,
+      coalesce(u.estimated_cost_usd, 0)::numeric(12, 6)::text as estimated_cost_usd,
+      to_char(day, 'YYYY-MM-DD"T00:00:00Z"') as period_start, to_char(day + 1, 'YYYY-MM-DD"T00:00:00Z"') as period_end
+    from (select (now() at time zone 'utc')::date as day) today
+    left join workspace_token_usage u on u.workspace_id = ${id} and u.period_start = day
+  `.execute(db);
+  const [row] = result.rows;
+  if (!row) throw new Error('a day without a row');
+  return row;
 }

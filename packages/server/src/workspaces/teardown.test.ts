@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { failureOf, startPlatform, type TestPlatform } from '@molecule/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { isAlive, shieldFromSignals } from '../../test/process-seats.ts';
 
 let test: TestPlatform;
 beforeAll(async () => {
@@ -21,14 +22,6 @@ const recordOf = (id: string) => join(folderOf(id), 'process.json');
 const statusOf = async (id: string) =>
   (await test.db.kysely.selectFrom('workspaces').select('status').where('id', '=', id).executeTakeFirst())?.status;
 const pidOf = (id: string) => (JSON.parse(readFileSync(recordOf(id), 'utf8')) as { pid: number }).pid;
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** A parent with `children` under it, all online; the parent first. */
 async function startTeam(children: number): Promise<string[]> {
@@ -121,4 +114,19 @@ it('10.47 a seven-way cascade that races the orphan sweeper twice → 200, every
   expect(sweeps.map((result) => result.status)).toEqual(['fulfilled', 'fulfilled']);
   expect(pids.map(isAlive)).toEqual(pids.map(() => false));
   expect(ids.map((id) => existsSync(folderOf(id)))).toEqual(ids.map(() => false));
+});
+
+it('collapse: what cannot be stopped is 500 with the names and the count, and a repeat stops it', async () => {
+  const [parent = '', stubborn = '', other = ''] = await startTeam(2);
+  const [pid, otherPid, parentPid] = [pidOf(stubborn), pidOf(other), pidOf(parent)];
+  const lift = shieldFromSignals(pid);
+  const call = () => test.admin.collapseWorkspace({ params: { id: parent }, timeoutMs: 30_000 });
+  const failed = await failureOf(call()).finally(lift);
+  expect([failed.status, failed.code, failed.body.stop_failures]).toEqual([500, 'stop_failures', 1]);
+  expect((failed.body.removed as string[]).sort()).toEqual(['child 0', 'child 1']);
+  expect([isAlive(pid), isAlive(otherPid), isAlive(parentPid)]).toEqual([true, false, true]);
+  expect([existsSync(folderOf(stubborn)), existsSync(folderOf(other))]).toEqual([true, false]);
+
+  expect(await call()).toEqual({ status: 'collapsed', removed: [] });
+  expect([isAlive(pid), existsSync(folderOf(stubborn)), await statusOf(parent)]).toEqual([false, false, 'online']);
 });

@@ -1,27 +1,9 @@
-// What is known about a workspace, and what its status allows to do with it.
+// What is known about a workspace.
 
-import { RotateCcw } from 'lucide-react';
 import type { ReactNode } from 'react';
-import { canRestart, restart, restartWord } from '../../commands/index.ts';
-import { select, useConnection, useWorkspace, type WorkspaceNode } from '../../live/index.ts';
-import { Button, CopyButton, formatDuration, Icon, RelativeTime, statusLabel } from '../../ui/index.ts';
+import { select, useWorkspace, type WorkspaceNode } from '../../live/index.ts';
+import { CopyButton, formatDuration, RelativeTime } from '../../ui/index.ts';
 import { Section } from './section.tsx';
-
-function RestartButton({ node }: { node: WorkspaceNode }) {
-  const { canWrite } = useConnection();
-  if (!canRestart(node)) return null;
-  return (
-    <Button
-      size="sm"
-      look="line"
-      disabled={!canWrite}
-      title={canWrite ? undefined : 'The platform is out of reach'}
-      onClick={() => restart(node)}
-    >
-      <Icon of={RotateCcw} small /> {restartWord(node.status)}
-    </Button>
-  );
-}
 
 function Parent({ id }: { id: string | null }) {
   const parent = useWorkspace(id);
@@ -44,11 +26,8 @@ function Fact({ label, children }: { label: string; children: ReactNode }) {
 
 export function Facts({ node }: { node: WorkspaceNode }) {
   return (
-    <Section title="Facts" action={<RestartButton node={node} />}>
+    <Section title="Facts">
       <dl className="kv num">
-        <Fact label="Status">
-          {statusLabel(node.status)}, since <RelativeTime at={node.status_changed_at} />
-        </Fact>
         <Fact label="Reports to">
           <Parent id={node.parent_id} />
         </Fact>
@@ -65,6 +44,13 @@ export function Facts({ node }: { node: WorkspaceNode }) {
         </Fact>
         <Fact label="Error rate">{Math.round(node.last_error_rate * 100)} %</Fact>
         <Fact label="Uptime">{formatDuration(node.uptime_seconds * 1000)}</Fact>
+        {node.runtime_image_digest && (
+          <Fact label="Image">
+            <span className="mono clip" title={node.runtime_image_digest}>
+              {node.runtime_image_digest}
+            </span>
+          </Fact>
+        )}
         <Fact label="Id">
           <span className="row id-line">
             <span className="mono clip">{node.id}</span>

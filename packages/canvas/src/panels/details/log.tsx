@@ -2,7 +2,7 @@
 
 import { ApiError } from '@molecule/contract';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { api } from '../../app/api.ts';
 import type { WorkspaceNode } from '../../live/index.ts';
 import { Button, CodeBlock, Skeleton } from '../../ui/index.ts';
@@ -18,8 +18,20 @@ function explain(error: Error): string {
   return error.status === 404 ? 'Nothing written yet.' : error.message;
 }
 
-export function Log({ node }: { node: WorkspaceNode }) {
-  const [open, setOpen] = useState(node.status === 'failed');
+export interface LogProps {
+  node: WorkspaceNode;
+  /** Shown from the start. */
+  open: boolean;
+  /** Brought into view, for whoever came for it. */
+  scrollTo: boolean;
+}
+
+export function Log({ node, open: first, scrollTo }: LogProps) {
+  const [open, setOpen] = useState(first);
+  const place = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (scrollTo) place.current?.scrollIntoView({ block: 'start' });
+  }, [scrollTo]);
   const log = useQuery({
     queryKey: ['logs', node.id],
     enabled: open,
@@ -31,6 +43,7 @@ export function Log({ node }: { node: WorkspaceNode }) {
   const text = log.data?.lines.join('\n') ?? '';
   return (
     <Section
+      ref={place}
       title="Log"
       action={
         <Button size="sm" aria-expanded={open} onClick={() => setOpen(!open)}>

@@ -1,6 +1,6 @@
 // Group commit, with a store that answers when the test says so.
 
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createBatcher } from './batcher.ts';
 
 interface Flush {
@@ -10,7 +10,7 @@ interface Flush {
 }
 
 /** A batcher whose flushes wait for the test. */
-function createHarness(options: { maxRows?: number; maxBytes?: number } = {}) {
+function createHarness(options: { maxRows?: number; maxBytes?: number; lingerMs?: number } = {}) {
   const flushes: Flush[] = [];
   const batcher = createBatcher<string, string>({
     name: 'test',
@@ -126,5 +126,63 @@ describe('a batcher', () => {
     const outcomes = await Promise.allSettled([batcher.add('a'), batcher.add('b')]);
     expect(outcomes.map((outcome) => outcome.status)).toEqual(['rejected', 'rejected']);
     expect(String((outcomes[0] as PromiseRejectedResult).reason)).toContain('short: 1 results for 2 items');
+  });
+});
+
+describe('items that can wait', () => {
+  const LINGER_MS = 500;
+  const canWait = { canWait: true };
+  const begun = (flushes: Flush[]) => flushes.map(({ items }) => items.join(''));
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('linger for company until their time is over', async () => {
+    const { batcher, flushes } = createHarness({ lingerMs: LINGER_MS });
+    const first = batcher.add('a', canWait);
+    await vi.advanceTimersByTimeAsync(LINGER_MS - 1);
+    const second = batcher.add('b', canWait);
+    expect(begun(flushes)).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(begun(flushes)).toEqual(['ab']);
+    flushes[0]?.commit();
+    expect(await Promise.all([first, second])).toEqual(['a!', 'b!']);
+  });
+
+  it('leave with the first that cannot wait, when they are sixteen, or when everything is to be written', async () => {
+    const { batcher, flushes } = createHarness({ lingerMs: LINGER_MS });
+    const written = async (expected: string) => {
+      await vi.advanceTimersByTimeAsync(0);
+      expect(begun(flushes)).toEqual([expected]);
+      flushes.pop()?.commit();
+      // Long enough for what follows not to look like load.
+      await vi.advanceTimersByTimeAsync(100);
+    };
+    void batcher.add('a', canWait);
+    void batcher.add('b');
+    await written('ab');
+    for (const item of 'abcdefghijklmno') void batcher.add(item, canWait);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(begun(flushes)).toEqual([]);
+    void batcher.add('p', canWait);
+    await written('abcdefghijklmnop');
+    void batcher.add('a', canWait);
+    void batcher.idle();
+    await written('a');
+  });
+
+  it('do not linger right after a flush: that is load, which gathers by itself', async () => {
+    const { batcher, flushes } = createHarness({ lingerMs: LINGER_MS });
+    const first = batcher.add('a');
+    await vi.advanceTimersByTimeAsync(0);
+    flushes[0]?.commit();
+    await first;
+    void batcher.add('b', canWait);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(begun(flushes)).toEqual(['a', 'b']);
   });
 });

@@ -1,5 +1,6 @@
 // Group commit: the writes of many callers in the same moment become one statement; each caller is answered after its commit.
 // Not a delay: an idle batcher flushes at once and gathers only while a flush is in flight, and through the rest after it.
+// Who says that it can wait lingers a moment for company, unless the batcher is at work anyway.
 
 import { isStoreFull, isUnavailable } from '../store-errors.ts';
 import { assertOutsideTransaction } from './transactions.ts';
@@ -13,12 +14,17 @@ export interface BatcherOptions<In, Out> {
   sizeOf?(item: In): number;
   /** Milliseconds between a flush and the next, for writes nobody waits for: fewer, larger statements under load. */
   restMs?: number;
+  /** How long an item that can wait is kept for others to join it, in milliseconds. */
+  lingerMs?: number;
 }
 
 export interface Batcher<In, Out> {
-  /** Resolves after the item's commit; rejects with its own error, or with the store's when that fails. */
-  add(item: In): Promise<Out>;
-  /** Resolves when nothing waits and nothing is being written. */
+  /**
+   * Resolves after the item's commit; rejects with its own error, or with the store's when that fails.
+   * @param options.canWait up to `lingerMs`; any item that cannot takes it along.
+   */
+  add(item: In, options?: { canWait?: boolean }): Promise<Out>;
+  /** Resolves when nothing waits and nothing is being written; nobody lingers any longer. */
   idle(): Promise<void>;
 }
 
@@ -31,6 +37,10 @@ interface Waiting<In, Out> {
 
 const MAX_ROWS = 500;
 const MAX_BYTES = 4 * 1024 * 1024;
+/** So many lingering items are company enough. */
+const MOST_LINGERING = 16;
+/** Items that follow a flush this soon are load, and load gathers by itself: waiting would only slow it down. */
+const LOAD_MS = 20;
 
 export function createBatcher<In, Out>({
   name,
@@ -39,9 +49,12 @@ export function createBatcher<In, Out>({
   maxBytes = MAX_BYTES,
   sizeOf,
   restMs = 0,
+  lingerMs = 0,
 }: BatcherOptions<In, Out>): Batcher<In, Out> {
   let waiting: Waiting<In, Out>[] = [];
   let writing: Promise<void> | null = null;
+  let lingering: NodeJS.Timeout | null = null;
+  let flushedAt = Number.NEGATIVE_INFINITY;
 
   function takeBatch(): Waiting<In, Out>[] {
     let bytes = 0;
@@ -90,20 +103,33 @@ export function createBatcher<In, Out>({
       await write(takeBatch());
       if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
     }
+    flushedAt = performance.now();
     writing = null;
   }
 
+  function begin(): void {
+    if (lingering) clearTimeout(lingering);
+    lingering = null;
+    writing ??= drain();
+  }
+
+  function mayLinger(): boolean {
+    return lingerMs > 0 && !writing && waiting.length < MOST_LINGERING && performance.now() - flushedAt > LOAD_MS;
+  }
+
   return {
-    async add(item) {
+    async add(item, { canWait = false } = {}) {
       assertOutsideTransaction();
       // Measured before it waits, so that an item nobody can measure fails alone.
       const bytes = sizeOf?.(item) ?? 0;
       return await new Promise<Out>((resolve, reject) => {
         waiting.push({ item, bytes, resolve, reject });
-        writing ??= drain();
+        if (canWait && mayLinger()) lingering ??= setTimeout(begin, lingerMs);
+        else begin();
       });
     },
     async idle() {
+      if (lingering) begin();
       while (writing) await writing;
     },
   };

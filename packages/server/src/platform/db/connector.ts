@@ -31,6 +31,7 @@ export interface Connector {
   pool: GuardedPool;
   client(): pg.Client;
   maintain(): Promise<Record<string, number>>;
+  trim(): void;
   dump?: () => Promise<Uint8Array>;
   close(): Promise<void>;
 }

@@ -14,7 +14,7 @@ export { type Batcher, createBatcher } from './batcher.ts';
 export type { DatabaseOptions } from './connector.ts';
 export { type DataLock, lockDataDir } from './data-lock.ts';
 export { toJsonText, toPlainText } from './json-text.ts';
-export { acquireLease, type Lease } from './leases.ts';
+export { acquireLease, dropExpiredLeases, type Lease, REPLICA_PREFIX } from './leases.ts';
 export { migrate } from './migrate.ts';
 export { DatabaseStartError } from './start-error.ts';
 export type { Tables } from './tables.ts';
@@ -31,6 +31,8 @@ export interface Database {
   notify(channel: string, payload: string): Promise<void>;
   /** One bounded pass of what a server would do in the background; nothing on PostgreSQL. */
   maintain(): Promise<Record<string, number>>;
+  /** Gives back what memory the store of this process can spare; nothing on PostgreSQL. */
+  trim(): void;
   /** Image of an in-memory database. */
   dump?(): Promise<Uint8Array>;
   close(): Promise<void>;
@@ -63,6 +65,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       await store.pool.query('select pg_notify($1, $2)', [channel, payload]);
     },
     maintain: store.maintain,
+    trim: store.trim,
     ...(store.dump ? { dump: store.dump } : {}),
     close() {
       closing ??= listener.close().then(() => store.close());

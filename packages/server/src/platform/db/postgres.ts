@@ -102,6 +102,7 @@ export async function openPostgres(options: DatabaseOptions & { url: string }): 
     pool,
     client: () => new pg.Client({ ...settings, query_timeout: QUERY_TIMEOUT_MS, types: parsers } as pg.ClientConfig),
     maintain: async () => ({}),
+    trim() {},
     close: () => pool.end(),
   };
 }

@@ -8,6 +8,7 @@ export type StartErrorCode =
   | 'unreachable'
   | 'too_old'
   | 'not_durable'
+  | 'workloads_elsewhere'
   | 'unopenable';
 
 export class DatabaseStartError extends Error {

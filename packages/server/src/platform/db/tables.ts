@@ -30,6 +30,8 @@ export interface A2aQueueTable {
   status: Generated<string>;
   last_error: string | null;
   response_body: Json | null;
+  timeout_seconds: number | null;
+  schedule_id: string | null;
 }
 
 export interface ActivityLogsTable {
@@ -54,6 +56,16 @@ export interface ActivityLogsTable {
   inbox: Generated<boolean>;
   injected_at: Timestamp | null;
   answered_at: Timestamp | null;
+  created_at: GeneratedTimestamp;
+}
+
+export interface AgentsTable {
+  id: Generated<string>;
+  workspace_id: string;
+  model: string;
+  status: Generated<string>;
+  removed_at: Timestamp | null;
+  removal_reason: string | null;
   created_at: GeneratedTimestamp;
 }
 
@@ -101,6 +113,7 @@ export interface GlobalSecretsTable {
   encryption_version: Generated<number>;
   created_at: GeneratedTimestamp;
   updated_at: GeneratedTimestamp;
+  key_id: Buffer | null;
 }
 
 export interface LeasesTable {
@@ -120,6 +133,15 @@ export interface OrgApiTokensTable {
   created_at: GeneratedTimestamp;
   last_used_at: Timestamp | null;
   revoked_at: Timestamp | null;
+}
+
+export interface RuntimeImagePinsTable {
+  template_name: string;
+  digest: string;
+  previous_digest: string | null;
+  updated_by: string;
+  created_at: GeneratedTimestamp;
+  updated_at: GeneratedTimestamp;
 }
 
 export interface SchemaMigrationsTable {
@@ -163,6 +185,31 @@ export interface WorkspaceAuthTokensTable {
   revoked_by_deletion: Generated<boolean>;
 }
 
+export interface WorkspaceConfigTable {
+  workspace_id: string;
+  data: Generated<Json>;
+}
+
+export interface WorkspaceSchedulesTable {
+  id: Generated<string>;
+  workspace_id: string;
+  name: Generated<string>;
+  cron_expr: string;
+  timezone: Generated<string>;
+  prompt: string;
+  enabled: Generated<boolean>;
+  last_run_at: Timestamp | null;
+  next_run_at: Timestamp | null;
+  waiting_since: Timestamp | null;
+  run_count: Generated<number>;
+  last_status: string | null;
+  last_error: string | null;
+  consecutive_empty_runs: Generated<number>;
+  source: Generated<string>;
+  created_at: GeneratedTimestamp;
+  updated_at: GeneratedTimestamp;
+}
+
 export interface WorkspaceSecretsTable {
   workspace_id: string;
   key: string;
@@ -170,6 +217,7 @@ export interface WorkspaceSecretsTable {
   encryption_version: Generated<number>;
   created_at: GeneratedTimestamp;
   updated_at: GeneratedTimestamp;
+  key_id: Buffer | null;
 }
 
 export interface WorkspaceTokenUsageTable {
@@ -220,22 +268,28 @@ export interface WorkspacesTable {
   runtime_metadata: Json | null;
   created_at: GeneratedTimestamp;
   updated_at: GeneratedTimestamp;
+  hibernated_from: string | null;
+  retry_at: Timestamp | null;
 }
 
 export interface Tables {
   a2a_queue: A2aQueueTable;
   activity_logs: ActivityLogsTable;
+  agents: AgentsTable;
   canvas_layouts: CanvasLayoutsTable;
   canvas_viewport: CanvasViewportTable;
   delegations: DelegationsTable;
   global_secrets: GlobalSecretsTable;
   leases: LeasesTable;
   org_api_tokens: OrgApiTokensTable;
+  runtime_image_pins: RuntimeImagePinsTable;
   schema_migrations: SchemaMigrationsTable;
   sessions: SessionsTable;
   sign_in_codes: SignInCodesTable;
   structure_events: StructureEventsTable;
   workspace_auth_tokens: WorkspaceAuthTokensTable;
+  workspace_config: WorkspaceConfigTable;
+  workspace_schedules: WorkspaceSchedulesTable;
   workspace_secrets: WorkspaceSecretsTable;
   workspace_token_usage: WorkspaceTokenUsageTable;
   workspaces: WorkspacesTable;

@@ -57,8 +57,12 @@ function bareHost(url: URL): string {
   return url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
 }
 
+/** What URL parsers disagree on: some read a backslash as a slash, some drop tabs and line breaks. The text is handed on, too. */
+const AMBIGUOUS = /[\\\s\p{Cc}]/u;
+
 function parseTarget(text: string): URL | string {
   let url: URL;
+  if (AMBIGUOUS.test(text)) return 'is not a URL';
   try {
     url = new URL(text);
   } catch {

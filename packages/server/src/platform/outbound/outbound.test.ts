@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { LOOPBACK, NEVER, NOT_URLS, PRIVATE, PUBLIC } from '../../../test/address-corpus.ts';
 import { createLog } from '../log.ts';
 import { createOutbound, type Judged, type Outbound, type OutboundMode, type Purpose, type Resolve } from './index.ts';
 
@@ -21,124 +22,6 @@ function createGuard(mode: OutboundMode, resolve: Resolve = async () => [], line
 }
 const isAllowed = async (mode: OutboundMode, url: string, purpose: Purpose = 'dispatch') =>
   (await createGuard(mode).judge(url, purpose)).ok;
-
-/** Blocked in every mode and for every purpose. The host, and what it stands for. */
-const NEVER: readonly [string, string][] = [
-  ['169.254.169.254', 'cloud metadata'],
-  ['169.254.0.1', 'link local'],
-  ['[::ffff:169.254.169.254]', 'metadata, IPv4-mapped'],
-  ['[::ffff:a9fe:a9fe]', 'metadata, IPv4-mapped in hex'],
-  ['[0:0:0:0:0:ffff:a9fe:a9fe]', 'metadata, IPv4-mapped, written out'],
-  ['[::169.254.169.254]', 'metadata, IPv4-compatible'],
-  ['[64:ff9b::a9fe:a9fe]', 'metadata behind NAT64'],
-  ['[64:ff9b:1::a9fe:a9fe]', 'metadata behind local NAT64'],
-  ['[2002:a9fe:a9fe::1]', 'metadata behind 6to4'],
-  ['[2001:0:a9fe:a9fe::1]', 'Teredo'],
-  ['[::ffff:0:169.254.169.254]', 'metadata, IPv4-translated'],
-  ['2852039166', 'metadata in decimal'],
-  ['0xa9fea9fe', 'metadata in hex'],
-  ['0xa9.0xfe.0xa9.0xfe', 'metadata in hex octets'],
-  ['0251.0376.0251.0376', 'metadata in octal octets'],
-  ['169.16689662', 'metadata in two parts'],
-  ['169.254.43518', 'metadata in three parts'],
-  ['169.254.169.254.', 'metadata with a root dot'],
-  ['%31%36%39.254.169.254', 'metadata, percent-encoded'],
-  ['１６９.２５４.１６９.２５４', 'metadata in full-width digits'],
-  ['①⑥⑨.②⑤④.①⑥⑨.②⑤④', 'metadata in circled digits'],
-  ['169。254。169。254', 'metadata with ideographic dots'],
-  ['[fe80::1]', 'link local'],
-  ['[febf::1]', 'the last link local'],
-  ['0.0.0.0', 'this host'],
-  ['0', 'this host, short'],
-  ['0.1.2.3', 'this network'],
-  ['[::]', 'unspecified'],
-  ['[fc00::1]', 'unique local without the local bit'],
-  ['100.64.0.1', 'carrier NAT'],
-  ['100.127.255.255', 'the last of carrier NAT'],
-  ['192.0.2.1', 'documentation'],
-  ['198.51.100.7', 'documentation'],
-  ['203.0.113.5', 'documentation'],
-  ['[2001:db8::1]', 'documentation'],
-  ['224.0.0.1', 'multicast'],
-  ['239.255.255.255', 'multicast'],
-  ['[ff02::1]', 'multicast'],
-  ['192.0.0.1', 'protocol assignments'],
-  ['198.18.0.1', 'benchmarks'],
-  ['198.19.255.255', 'benchmarks'],
-  ['240.0.0.1', 'reserved'],
-  ['255.255.255.255', 'broadcast'],
-  ['[fec0::1]', 'site local'],
-  ['[100::1]', 'discard'],
-];
-
-/** Blocked in strict, allowed in SaaS and dev. */
-const PRIVATE = [
-  '10.0.0.1',
-  '10.1.2.3',
-  '10.255.255.255',
-  '172.16.0.1',
-  '172.18.0.2',
-  '172.31.0.9',
-  '192.168.0.1',
-  '192.168.255.255',
-  '[fd00::1]',
-  '[::ffff:10.1.2.3]',
-  '0x0a.1.2.3',
-];
-
-const LOOPBACK = [
-  '127.0.0.1',
-  '127.255.255.254',
-  '2130706433',
-  '0x7f000001',
-  '0x7f.1',
-  '017700000001',
-  '0177.0.0.1',
-  '127.1',
-  '127.0.1',
-  '127.0.0.1.',
-  '１２７.0.0.1',
-  '[::1]',
-  '[::ffff:127.0.0.1]',
-  '[0:0:0:0:0:0:0:1]',
-];
-
-const PUBLIC = [
-  '93.184.216.34',
-  '8.8.8.8',
-  '172.15.0.1',
-  '172.32.0.1',
-  '100.63.255.255',
-  '100.128.0.1',
-  '11.0.0.1',
-  '192.0.1.1',
-  '223.255.255.255',
-  '[2606:2800:220:1::1]',
-  '[2001:200::1]',
-];
-
-const NOT_URLS: readonly string[] = [
-  '',
-  'agent.example',
-  '//agent.example',
-  'file:///etc/passwd',
-  'ftp://93.184.216.34',
-  'gopher://93.184.216.34',
-  'javascript:alert(1)',
-  'data:text/plain,x',
-  'unix:/var/run/docker.sock',
-  'http://',
-  'http://?x',
-  'http://user@93.184.216.34',
-  'http://user:secret@93.184.216.34',
-  'http://@93.184.216.34@169.254.169.254',
-  'http://93.184.216.34:99999',
-  'http://[::1',
-  'http://[fe80::1%25eth0]',
-  'http://1.2.3.4.5',
-  'http://256.256.256.256',
-  'http://exa mple.test',
-];
 
 describe('the table', () => {
   it.each(NEVER)('%s (%s) is never called', async (host) => {

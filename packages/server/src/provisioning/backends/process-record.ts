@@ -72,6 +72,20 @@ export function deleteRecord(path: string): void {
   rmSync(path, { force: true });
 }
 
+/** What a process was started with; null when it is gone, or the system does not tell. */
+export function readEnvironment(pid: number): Record<string, string> | null {
+  if (process.platform !== 'linux') return null;
+  try {
+    const lines = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
+    return Object.fromEntries(
+      lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    );
+  } catch {
+    // It ended meanwhile, or belongs to another user.
+    return null;
+  }
+}
+
 /**
  * Processes whose environment names a config directory below `root`: workloads and what they started. This finds also
  * those whose record was never written, because the platform died in that very moment.

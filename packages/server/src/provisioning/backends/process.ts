@@ -4,10 +4,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Logger } from '../../platform/log.ts';
 import { type Backend, OvertakenError, type WorkloadExit, type WorkloadSpec } from '../backend.ts';
+import { findFreePort } from './ports.ts';
+import { createProcessFiles } from './process-files.ts';
 import { createProcessFolders } from './process-folder.ts';
 import { explainExit, rotateLog, saysPortTaken, sizeOfLog, tailLog, tailLogs } from './process-log.ts';
 import {
@@ -20,6 +21,7 @@ import {
   readStartTime,
   writeRecord,
 } from './process-record.ts';
+import { createProcessTerminals } from './process-terminals.ts';
 
 const TERM_GRACE_MS = 10_000;
 const KILL_GRACE_MS = 5_000;
@@ -45,6 +47,8 @@ export interface ProcessBackendOptions {
 interface Workload {
   record: ProcessRecord;
   child: ChildProcess | null;
+  /** What it was started with; null for an adopted one. */
+  environment: Record<string, string> | null;
   stopping: boolean;
   /** Its end was seen to, what it left behind included. */
   ended: boolean;
@@ -63,14 +67,6 @@ function runtimeCommand(): string[] {
     '--disable-warning=ExperimentalWarning',
     resolve(import.meta.dirname, '../../../../runtime/src/bin.ts'),
   ];
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done, fail) => server.once('error', fail).listen(0, '127.0.0.1', done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 const pause = (milliseconds: number) =>
@@ -93,6 +89,7 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
   const [program = '', ...args] = options.command ?? runtimeCommand();
   const root = join(dataDir, 'workspaces');
   const folders = createProcessFolders(root);
+  const terminals = createProcessTerminals(folders, environment);
   const workloads = new Map<string, Workload>();
   /** Starts in progress; replaced or gone = the start was overtaken and must not launch. */
   const starting = new Map<string, WorkloadSpec>();
@@ -126,6 +123,7 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
     if (workloads.get(id) === workload) workloads.delete(id);
     ports.delete(workload.record.port);
     try {
+      terminals.closeAll(id);
       if (!isReused(workload.record)) signalGroup(workload.record.pid, 'SIGKILL');
       reapStrays((other) => other === id);
       deleteRecord(folders.recordPath(id));
@@ -140,12 +138,12 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
   }
 
   /** Its output goes to the log file by itself, so that it goes on when the platform dies. */
-  function spawnAgent(spec: WorkloadSpec, port: number): ChildProcess {
+  function spawnAgent(spec: WorkloadSpec, agentEnvironment: Record<string, string>): ChildProcess {
     const output = openSync(folders.logPath(spec.id), 'a', 0o600);
     try {
       return spawn(program, args, {
         cwd: folders.workingFolder(spec),
-        env: { ...environment, ...spec.env, ...folders.environment(spec, port) },
+        env: agentEnvironment,
         stdio: ['ignore', output, output],
         detached: true,
       });
@@ -176,11 +174,12 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
       const logPath = folders.logPath(id);
       rotateLog(logPath);
       const logStart = sizeOfLog(logPath);
-      const child = spawnAgent(spec, port);
+      const agentEnvironment = { ...environment, ...spec.env, ...folders.environment(spec, port) };
+      const child = spawnAgent(spec, agentEnvironment);
       if (child.pid === undefined) throw (await once(child, 'error'))[0];
       child.on('error', (error) => log.error({ err: error, workspace_id: id }, 'an agent could not be signalled'));
       const record = keepRecord(id, child.pid, port, logStart);
-      const workload: Workload = { record, child, stopping: false, ended: false };
+      const workload: Workload = { record, child, environment: agentEnvironment, stopping: false, ended: false };
       workloads.set(id, workload);
       const launched = { spec, tries, launchedAt: performance.now() };
       child.once('exit', (code, signal) => handleExit(launched, workload, code, signal));
@@ -232,11 +231,14 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
     const known = workloads.get(id);
     if (known) return known;
     const record = readRecord(folders.recordPath(id));
-    return record && isSameProcess(record) ? { record, child: null, stopping: false, ended: false } : null;
+    return record && isSameProcess(record)
+      ? { record, child: null, environment: null, stopping: false, ended: false }
+      : null;
   }
 
   async function stop(id: string): Promise<void> {
     starting.delete(id);
+    terminals.closeAll(id);
     const workload = findWorkload(id);
     if (!workload) return deleteRecord(folders.recordPath(id));
     workload.stopping = true;
@@ -273,13 +275,16 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
     }
     const record = findLeftover(id);
     if (!record) return false;
-    workloads.set(id, { record, child: null, stopping: false, ended: false });
+    workloads.set(id, { record, child: null, environment: null, stopping: false, ended: false });
     ports.add(record.port);
     return true;
   }
 
   return {
     name: 'process',
+    scope: 'replica',
+    deliversTokens: true,
+    probe: { everyMs: 15_000, parallel: 1 },
     async start(spec) {
       if (closed) throw new OvertakenError('the platform is stopping');
       await stop(spec.id);
@@ -304,6 +309,12 @@ export function createProcessBackend(options: ProcessBackendOptions): Backend {
     writeFiles: async (id, files) => folders.writeConfigFiles(id, files),
     readConfigFile: async (id, path) => folders.readConfigFile(id, path),
     readLog: async (id, lines) => tailLogs(folders.logPath(id), lines),
+    openTerminal: (id, size) =>
+      terminals.open(id, size, () => {
+        const workload = closed ? null : findWorkload(id);
+        return workload === null || workload.stopping ? null : workload;
+      }),
+    files: createProcessFiles(folders),
     listManaged: async () => folders.list(),
     removeVolumes: async (id) => folders.remove(id),
     async adopt(mayKeep) {

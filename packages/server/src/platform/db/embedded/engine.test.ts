@@ -109,3 +109,17 @@ describe.skipIf(chosenStore() === 'postgres')('a disk that fails a sync', { time
     expect(log).toContain('the embedded database failed: the disk failed');
   });
 });
+
+it.skipIf(chosenStore() === 'postgres')(
+  'collects its garbage when asked, between two answers',
+  { timeout: 60_000 },
+  async () => {
+    const { db, log } = await openWatched();
+    const answers = [db.pool.query('insert into notes values (1)')];
+    db.trim();
+    answers.push(db.pool.query('insert into notes values (2)'));
+    await Promise.all(answers);
+    expect(await listNotes(db)).toEqual([1, 2]);
+    expect(log).toEqual([]);
+  },
+);

@@ -14,6 +14,8 @@ export interface Engine {
   /** A socket for `pg.Client({ stream })`. */
   connect(): Duplex;
   dump(): Promise<Uint8Array>;
+  /** Has the worker collect its garbage. */
+  trim(): void;
   close(): Promise<void>;
   /** How often it had to be opened again. */
   readonly reopened: number;
@@ -171,6 +173,7 @@ export async function openEngine({ log, watchdogMs, ...settings }: EngineOptions
         },
       });
     },
+    trim: () => send({ op: 'trim' }),
     dump: () =>
       new Promise((resolve) => {
         onDumped = resolve;

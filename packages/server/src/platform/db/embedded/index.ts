@@ -60,6 +60,7 @@ export async function openEmbedded(options: DatabaseOptions): Promise<Connector>
     pool,
     client: () => new pg.Client({ ...settings, query_timeout: QUERY_TIMEOUT_MS, types: parsers } as pg.ClientConfig),
     maintain: maintenance.run,
+    trim: engine.trim,
     ...(options.inMemory ? { dump: engine.dump } : {}),
     async close() {
       await pool.end();

@@ -3,6 +3,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
+import { releaseMemory } from '../../memory.ts';
 import { createDatabase, isCreated } from './creation.ts';
 import { DurableFiles } from './durable-files.ts';
 import { watchFreeSpace } from './free-space.ts';
@@ -23,6 +24,7 @@ export type ToWorker =
   | { op: 'data'; id: number; bytes: Uint8Array }
   | { op: 'end'; id: number }
   | { op: 'ping' }
+  | { op: 'trim' }
   | { op: 'dump' }
   | { op: 'close' };
 export type FromWorker =
@@ -133,6 +135,8 @@ async function serve(opened: Opened): Promise<void> {
       }
       case 'ping':
         return say({ op: 'pong' });
+      case 'trim':
+        return releaseMemory();
       case 'dump': {
         const file = await engine.dumpDataDir('none');
         return say({ op: 'dumped', image: new Uint8Array(await file.arrayBuffer()) });

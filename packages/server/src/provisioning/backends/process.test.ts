@@ -1,10 +1,11 @@
-// The contract every backend keeps (chapter 10 §7.1): the same questions for the one that runs processes and the one that is not there.
+// The process backend and the one that is not there (chapter 10 §7.1, §7.5); the common contract is asked of both like of every other.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describeBackendContract } from '../../../test/backend-contract.ts';
 import { isAlive, SCRIPTED_AGENT, untilFile, untilGone } from '../../../test/process-seats.ts';
 import { createLog } from '../../platform/log.ts';
 import {
@@ -55,14 +56,18 @@ function spec(script: string, changes: Partial<WorkloadSpec> = {}): WorkloadSpec
   return {
     id: ID,
     name: 'Seat',
+    runtime: 'echo',
     tier: 2,
     workspaceDir: null,
+    workspaceAccess: 'none',
+    imageDigest: null,
     env: { SCRIPT: script, PLATFORM_URL: PLATFORM },
     files: { 'config.yaml': 'name: Seat\n', 'prompts/a.md': 'hello' },
     authToken: 'the-token',
     inboundSecret: 'the-secret',
     resetSession: false,
     publish: async () => {},
+    record: async () => {},
     ...changes,
   };
 }
@@ -74,6 +79,19 @@ async function start(stage: Stage, script = 'silent', changes: Partial<WorkloadS
   await untilFile(stage.path('home/starts'));
   return pidsOf(stage).at(-1) as number;
 }
+
+describeBackendContract('process', async () => {
+  const { backend, exits, dataDir } = open();
+  return {
+    backend,
+    exits,
+    spec: (changes) => spec('silent', changes),
+    close: async () => {
+      await backend.shutdown();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+});
 
 describe('the process backend', () => {
   it('starts one process that finds its files, its credentials and the address it was published under', async () => {

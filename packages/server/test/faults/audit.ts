@@ -1,0 +1,103 @@
+// After the faults: rows, processes and tokens have to agree, and nothing may be on its way for ever.
+
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Client } from '@molecule/contract';
+import type pg from 'pg';
+import { listMarkedProcesses, readRecord } from '../../src/provisioning/backends/process-record.ts';
+import type { Seat } from './seats.ts';
+
+interface Row {
+  id: string;
+  status: string;
+  last_sample_error: string | null;
+  tokens: string[];
+}
+
+export interface AuditTargets {
+  pool: pg.Pool;
+  admin: Client;
+  agentsRoot: string;
+  seats: readonly Seat[];
+}
+
+const RUNNING = new Set(['online', 'degraded']);
+const RESTING = new Set(['paused', 'removed', 'failed']);
+
+async function readRows(pool: pg.Pool): Promise<Row[]> {
+  const { rows } = await pool.query<Row>(`
+    select w.id, w.status::text, w.last_sample_error,
+      coalesce(array_agg(encode(t.token_hash, 'hex')) filter (where t.id is not null), '{}') as tokens
+    from workspaces w left join workspace_auth_tokens t on t.workspace_id = w.id and t.revoked_at is null
+    group by w.id`);
+  return rows;
+}
+
+/** @returns the seats that are neither up nor put away, or have a start or restart before them. */
+export async function listUnsettled(pool: pg.Pool): Promise<string[]> {
+  const rows = await readRows(pool);
+  const turns = await pool.query<{ id: string }>(
+    `select substr(name, length('workload:') + 1) as id from leases
+     where starts_with(name, 'workload:') and (starts_with(name, 'workload:again:') or expires_at > now())`,
+  );
+  const moving = rows.filter(({ status }) => !RUNNING.has(status) && !RESTING.has(status));
+  return [...moving, ...turns.rows].map(({ id }) => id);
+}
+
+function auditTokens(row: Row, agentsRoot: string): string[] {
+  if (row.status === 'removed') return row.tokens.length > 0 ? ['removed, and its token is live'] : [];
+  if (!RUNNING.has(row.status)) return [];
+  const held = readFileSync(join(agentsRoot, row.id, 'configs/.auth_token'), 'utf8').trim();
+  const hash = createHash('sha256').update(held).digest('hex');
+  return row.tokens.length === 1 && row.tokens[0] === hash
+    ? []
+    : [`holds ${row.tokens.includes(hash) ? 'a live' : 'no live'} token, of ${row.tokens.length}`];
+}
+
+function auditProcesses(row: Row, pids: readonly number[], agentsRoot: string): string[] {
+  if (!RUNNING.has(row.status)) return pids.length > 0 ? [`${row.status}, and processes ${pids.join(', ')} run`] : [];
+  const record = readRecord(join(agentsRoot, row.id, 'process.json'));
+  return record && pids.includes(record.pid) ? [] : ['said to run, and no process does'];
+}
+
+function auditWish(row: Row, { wish }: Seat): string[] {
+  if (wish === 'paused' && row.status !== 'paused') return [`a pause was acknowledged, and it is ${row.status}`];
+  if (wish === 'removed' && row.status !== 'removed') return [`a delete was acknowledged, and it is ${row.status}`];
+  if (wish === 'runs' && !RUNNING.has(row.status))
+    return [`a start was acknowledged, and it is ${row.status}: ${row.last_sample_error ?? ''}`];
+  return [];
+}
+
+async function auditAnswer({ id, status }: Row, admin: Client): Promise<string[]> {
+  if (!RUNNING.has(status)) return [];
+  const message = { role: 'user', messageId: crypto.randomUUID(), parts: [{ kind: 'text', text: 'Are you there?' }] };
+  const response = await admin.raw('POST', `/workspaces/${id}/a2a`, {
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'message/send', params: { message } }),
+  });
+  return response.ok ? [] : [`does not answer: ${response.status} ${await response.text()}`];
+}
+
+/** @returns everything that is not as it should be, a line each. */
+export async function audit({ pool, admin, agentsRoot, seats }: AuditTargets): Promise<string[]> {
+  const rows = await readRows(pool);
+  const known = new Map(rows.map((row) => [row.id, row]));
+  const pids = Map.groupBy(listMarkedProcesses(agentsRoot), ({ workspaceId }) => workspaceId);
+  const problems: string[] = [];
+  const tell = (id: string, found: string[]) => problems.push(...found.map((what) => `${id} ${what}`));
+  for (const [id, running] of pids)
+    if (!known.has(id)) tell(id, [`unknown, and processes ${running.map(({ pid }) => pid).join(', ')} run`]);
+  for (const row of rows) {
+    const own = (pids.get(row.id) ?? []).map(({ pid }) => pid);
+    if (row.status === 'failed' && !row.last_sample_error) tell(row.id, ['failed without a reason']);
+    tell(row.id, auditProcesses(row, own, agentsRoot));
+    tell(row.id, auditTokens(row, agentsRoot));
+    tell(row.id, await auditAnswer(row, admin));
+  }
+  for (const seat of seats) {
+    const row = known.get(seat.id);
+    tell(seat.id, row ? auditWish(row, seat) : ['was acknowledged, and there is no row']);
+  }
+  return problems;
+}

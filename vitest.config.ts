@@ -10,7 +10,7 @@ export default defineConfig({
       'packages/*/test/**/*.test.ts',
       'scripts/**/*.test.ts',
     ],
-    testTimeout: 20_000,
+    testTimeout: 40_000,
     hookTimeout: 60_000,
     // A condition that comes late on a busy machine is not one that never comes.
     expect: { poll: { timeout: 15_000 } },

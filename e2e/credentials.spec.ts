@@ -105,6 +105,8 @@ test('C57 rotating asks first, Cancel sends nothing, and afterwards the old toke
   expect(refused.status).toBe(401);
   await stage.platform.client(fresh).getWorkspaceState({ params: { id: created.id } });
   await modal.getByRole('button', { name: 'Copy token' }).click();
+  // Until it is in the clipboard, closing asks.
+  await expect(modal.getByRole('button', { name: 'Copied' })).toBeVisible();
   await page.keyboard.press('Escape');
   await expect(modal).toBeHidden();
   // Whoever has Details open learns of it.

@@ -190,7 +190,7 @@ describe('the shell', () => {
     await waitFor('the shell to be stopped', () => logged('a terminal waits for its reader').length > 0, 20_000);
     expect(existsSync(seats.folder(id, 'home/flooded'))).toBe(false);
     shell.socket.resume();
-    await waitFor('all of the flood', () => shell.size() > 60_000_000, 15_000);
+    await waitFor('all of the flood', () => shell.size() > 60_000_000, 30_000);
     await waitFor('its end', () => existsSync(seats.folder(id, 'home/flooded')));
     expect(shell.bytes().filter((byte) => byte === 'x'.charCodeAt(0)).length).toBeGreaterThanOrEqual(60_000_000);
   });

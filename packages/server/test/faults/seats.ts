@@ -8,6 +8,7 @@ export type Wish = 'runs' | 'paused' | 'removed';
 
 export interface Seat {
   id: string;
+  parentId: string | null;
   /** Null = the outcome of the last action is not known. */
   wish: Wish | null;
 }
@@ -53,38 +54,38 @@ export function createActions({ admin, random, wanted }: ActionOptions): Actions
     const { id } = await admin().createWorkspace({
       body: { name: `seat ${named}`, runtime: 'echo', parent_id: parent },
     });
-    seats.push({ id, wish: 'runs' });
+    seats.push({ id, parentId: parent, wish: 'runs' });
     acknowledged += 1;
     return `create ${id}`;
   }
 
-  /** Everything under a seat that is paused or deleted follows it, so its fate is not this suite's to say. */
-  async function forgetBelow(id: string): Promise<void> {
-    const rows = await admin().listWorkspaces();
-    const below = new Set([id]);
-    for (let grew = true; grew; ) {
-      const more = rows.filter((row) => row.parent_id !== null && below.has(row.parent_id) && !below.has(row.id));
-      for (const row of more) below.add(row.id);
-      grew = more.length > 0;
-    }
-    for (const seat of seats) if (seat.id !== id && below.has(seat.id)) seat.wish = null;
+  function isBelow(seat: Seat, id: string): boolean {
+    if (seat.parentId === null) return false;
+    if (seat.parentId === id) return true;
+    const parent = seats.find((one) => one.id === seat.parentId);
+    return parent !== undefined && isBelow(parent, id);
+  }
+
+  /**
+   * Everything under a seat follows it, also what was made or changed there while the change was on its way: its fate is not this
+   * suite's to say.
+   */
+  async function changeAll(seat: Seat, wish: Wish, call: () => Promise<unknown>): Promise<void> {
+    const forgetBelow = () => {
+      for (const one of seats) if (isBelow(one, seat.id)) one.wish = null;
+    };
+    forgetBelow();
+    await change(seat, wish, call);
+    forgetBelow();
   }
 
   const params = (seat: Seat) => ({ params: { id: seat.id } });
   const kinds: Record<string, (seat: Seat) => Promise<void>> = {
     restart: (seat) => change(seat, 'runs', () => admin().restartWorkspace({ ...params(seat), body: {} })),
-    async pause(seat) {
-      await forgetBelow(seat.id);
-      await change(seat, 'paused', () => admin().pauseWorkspace(params(seat)));
-    },
-    async resume(seat) {
-      await forgetBelow(seat.id);
-      await change(seat, 'runs', () => admin().resumeWorkspace(params(seat)));
-    },
-    async delete(seat) {
-      await forgetBelow(seat.id);
-      await change(seat, 'removed', () => admin().deleteWorkspace({ ...params(seat), query: { confirm: true } }));
-    },
+    pause: (seat) => changeAll(seat, 'paused', () => admin().pauseWorkspace(params(seat))),
+    resume: (seat) => changeAll(seat, 'runs', () => admin().resumeWorkspace(params(seat))),
+    delete: (seat) =>
+      changeAll(seat, 'removed', () => admin().deleteWorkspace({ ...params(seat), query: { confirm: true } })),
   };
 
   return {

@@ -58,8 +58,8 @@ describe.skipIf(missing !== null)(
       await vi.waitFor(async () => expect(await stage.backend.isRunning(ID)).toEqual({ running: false }), PATIENCE);
       const { RestartCount, State } = await engine.docker.getContainer(CONTAINER).inspect();
       expect(State.Status).toBe('exited');
-      // The engine's first wait is a tenth of a second: it may have been faster once, not twice.
-      expect(RestartCount).toBeLessThanOrEqual(1);
+      // The engine's first waits are tenths of a second: it may have been faster a few times, not for ever.
+      expect(RestartCount).toBeLessThan(5);
       expect(stage.exits).toHaveLength(1);
       expect((await stage.backend.readLog(ID, 10))?.lines).toContain('Error: it broke before it listened');
     });

@@ -317,18 +317,21 @@ it('10.77 20.80 a seat that looks busy without any activity for ten minutes is r
 
   const idle = await createSeat(test);
   const active = await createSeat(test);
-  for (const { id, token } of [idle, active]) {
+  const skipping = await createSeat(test);
+  for (const { id, token } of [idle, active, skipping]) {
     const body = { workspace_id: id, active_tasks: 1, current_task: 'something', uptime_seconds: 1 };
     await test.client(token).heartbeat({ body: body as never });
   }
   await report(active, { summary: 'still at it' });
-  await sql`update workspaces set status_changed_at = now() - interval '11 minutes' where id in (${idle.id}, ${active.id})`.execute(
+  // Its schedules are skipped because it looks busy.
+  await test.platform.activity.log({ workspaceId: skipping.id, type: 'cron_run', status: 'skipped' });
+  await sql`update workspaces set status_changed_at = now() - interval '11 minutes' where id in (${idle.id}, ${active.id}, ${skipping.id})`.execute(
     test.db.kysely,
   );
   const loop = test.platform.activity.loops.find(({ name }) => name === 'phantom-busy');
   await loop?.run(new AbortController().signal);
   const tasksOf = async ({ id }: Seat) => (await test.admin.getWorkspace({ params: { id } })).active_tasks;
-  expect([await tasksOf(idle), await tasksOf(active)]).toEqual([0, 1]);
+  expect([await tasksOf(idle), await tasksOf(active), await tasksOf(skipping)]).toEqual([0, 1, 0]);
   expect(Number(await metric(test))).toBeGreaterThanOrEqual(1);
   await waitFor('the reset is told', () =>
     frames.find(

@@ -168,13 +168,23 @@ export function createMessaging(deps: MessagingDeps): Messaging {
       return stored;
     },
   });
+  /** For people to read: a message that was answered must not go out again because a name could not be looked up. */
+  async function nameOf(id: string): Promise<string> {
+    try {
+      return (await workspaces.facts(id))?.name ?? id;
+    } catch (error) {
+      log.warn({ err: error, workspace_id: id }, 'the name of a workspace could not be read; its id stands in the log');
+      return id;
+    }
+  }
+
   const outcomes = createQueueOutcomes({
     db,
     events,
     activity,
     log,
     onEndIn: deps.onEndIn,
-    nameOf: async (id) => (await workspaces.facts(id))?.name ?? id,
+    nameOf,
     async onOutcome(item, outcome) {
       const delegationId = delegationIdOf(messageOf(item.body as Record<string, unknown>));
       if (delegationId !== null && item.caller_id !== null)

@@ -161,7 +161,7 @@ describe('importing an organisation', () => {
       expect(two.x).toBeGreaterThan(row.x + 240);
   });
 
-  it('says what this version does not build: plugins, channels, schedules, memories', async () => {
+  it('says what this version does not build: plugins, channels, memories', async () => {
     const { workspaces } = await stage.importInline({
       name: 'Rich',
       defaults: { runtime: 'echo', plugins: ['browser', 'mail'], initial_memories: [{ content: 'a' }] },
@@ -169,7 +169,6 @@ describe('importing an organisation', () => {
       workspaces: [
         leaf('Root', {
           plugins: ['!mail', 'search'],
-          schedules: [{ name: 'daily', cron_expr: '0 9 * * *' }],
           channels: [{ type: 'slack' }],
         }),
         leaf('Plain', { plugins: [], initial_memories: [] }),
@@ -177,12 +176,40 @@ describe('importing an organisation', () => {
     });
     expect(workspaces[0]).toMatchObject({
       plugins_skipped: ['browser', 'search'],
-      schedules_skipped: ['daily'],
       channels_skipped: [{ workspace: 'Root', type: 'slack', reason: expect.any(String) }],
       memories_skipped: 2,
     });
     expect(workspaces[1]).toMatchObject({ plugins_skipped: ['browser', 'mail'] });
     expect(workspaces[1]).not.toHaveProperty('memories_skipped');
+  });
+
+  it('schedules read their prompts from the node’s own folder; one without a prompt that can be found is left out, and the log says why', async () => {
+    const schedule = (name: string, more: object) => ({ name, cron_expr: '0 9 * * *', ...more });
+    const node = leaf('Clerk', {
+      files_dir: 'clerk',
+      schedules: [
+        schedule('from file', { prompt_file: 'prompts/daily.md' }),
+        schedule('inline first', { prompt: 'inline', prompt_file: 'prompts/daily.md' }),
+        schedule('outside', { prompt_file: '../secret.md' }),
+        schedule('nowhere', { prompt_file: 'prompts/missing.md' }),
+        schedule('empty', {}),
+        { prompt: 'no time' },
+      ],
+    });
+    const dir = stage.writeTemplate('scheduled', {
+      'org.yaml': JSON.stringify({ name: 'Scheduled', workspaces: [node] }),
+      'secret.md': 'not for them',
+      'clerk/prompts/daily.md': 'write the report\r\n',
+    });
+    const { workspaces } = await stage.importDir(dir);
+    expect(workspaces[0]).toMatchObject({ schedules_skipped: ['outside', 'nowhere', 'empty', ''] });
+    expect(stage.logged.filter((message) => message === 'a schedule was skipped')).toHaveLength(4);
+    const id = workspaces[0]?.id ?? '';
+    const rows = await stage.seats.admin.listSchedules({ params: { id } });
+    expect(rows.map((row) => [row.name, row.prompt, row.source])).toEqual([
+      ['from file', 'write the report\n', 'template'],
+      ['inline first', 'inline', 'template'],
+    ]);
   });
 
   it('external nodes: with an address that may be called → online; without → awaiting their agent; nothing is started', async () => {

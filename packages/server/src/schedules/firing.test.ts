@@ -449,6 +449,7 @@ describe('a run', () => {
     expect(await tick()).toEqual({ skipped: 1, waiting: 1 });
     expect(await rowOf(off)).toMatchObject({ last_status: 'skipped', last_error: 'the workspace is paused' });
     await breakColumn(test.db, 'workspaces', 'active_tasks');
+    test.platform.workspaces.forget(agent.id);
     try {
       expect(await begin()).toMatchObject({ fired: 1 });
       await agent.waitForCalls(1);

@@ -15,11 +15,10 @@ import { findNextRun } from './cron.ts';
 import type { DueRow, ScheduleRow, SeatLoad } from './store.ts';
 import * as store from './store.ts';
 
-export const ORIGIN = 'system:cron';
+const ORIGIN = 'system:cron';
 const ANSWER_SECONDS = 300;
 /** How long a run waits for its agent to have room. */
 const MOST_WAITING_MS = 120_000;
-const STATEMENT_MS = 10_000;
 const PROMPT_LOGGED = 200;
 const NO_REPLY = '(no response generated)';
 
@@ -86,11 +85,7 @@ function toRunEntry(
 }
 
 export function createFiring({ db, events, activity, messaging, clock, log }: FiringDeps) {
-  const change = <T>(work: (trx: Transaction<Tables>) => Promise<T>): Promise<T> =>
-    db.tx(async (trx) => {
-      await store.limitStatements(trx, STATEMENT_MS);
-      return await work(trx);
-    });
+  const change = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => store.withinLimit(db, work);
 
   async function acceptIn(trx: Transaction<Tables>, row: ScheduleRow): Promise<QueueRow> {
     return await messaging.acceptIn(trx, {
@@ -103,7 +98,6 @@ export function createFiring({ db, events, activity, messaging, clock, log }: Fi
     });
   }
 
-  /** Null when another took it. */
   async function fire(id: string, now: Date, next: Date): Promise<Turn> {
     const item = await change(async (trx) => {
       const row = await store.takeDue(trx, id, now);
@@ -150,10 +144,11 @@ export function createFiring({ db, events, activity, messaging, clock, log }: Fi
       const now = new Date(clock.now());
       const next = findNextRun(row.cron_expr, row.timezone, now);
       if (!next) {
-        log.warn({ schedule_id: row.id, cron_expr: row.cron_expr }, 'a schedule cannot be read and does not run');
-        return await move(row.id, now, 'unreadable', (trx) =>
-          store.noteUnreadable(trx, row.id, `cannot be read: ${row.cron_expr} in ${row.timezone}`),
-        );
+        return await move(row.id, now, 'unreadable', async (trx) => {
+          const isNews = await store.noteUnreadable(trx, row.id, `cannot be read: ${row.cron_expr} in ${row.timezone}`);
+          if (isNews)
+            log.warn({ schedule_id: row.id, cron_expr: row.cron_expr }, 'a schedule cannot be read and does not run');
+        });
       }
       const verdict = judge(row, load, now);
       switch (verdict.kind) {

@@ -1,7 +1,8 @@
 // The background work of schedules: one pass over what is due (chapter 20 §8). A run goes on by itself, so no pass waits for one.
 
+import type { Transaction } from 'kysely';
 import type { Clock } from '../platform/clock.ts';
-import type { Database } from '../platform/db/index.ts';
+import type { Database, Tables } from '../platform/db/index.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
 import type { Metrics } from '../platform/metrics.ts';
@@ -33,21 +34,25 @@ async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>)
 }
 
 export function createScheduleLoops({ db, firing, clock, metrics, log }: ScheduleLoopDeps): Loop[] {
+  const limited = <T>(work: (trx: Transaction<Tables>) => Promise<T>) => store.withinLimit(db, work);
+
   /** Enabled schedules without a next run would never be due. */
   async function repair(): Promise<number> {
-    let repaired = 0;
-    for (const row of await store.listWithoutNextRun(db.kysely, BATCH)) {
-      const next = findNextRun(row.cron_expr, row.timezone, new Date(clock.now()));
-      if (next) await store.setNextRun(db.kysely, row.id, next);
-      if (next) repaired += 1;
-    }
-    return repaired;
+    return await limited(async (trx) => {
+      let repaired = 0;
+      for (const row of await store.listWithoutNextRun(trx, BATCH)) {
+        const next = findNextRun(row.cron_expr, row.timezone, new Date(clock.now()));
+        if (next) await store.setNextRun(trx, row.id, next);
+        if (next) repaired += 1;
+      }
+      return repaired;
+    });
   }
 
   async function readLoads(rows: readonly DueRow[]): Promise<(id: string) => SeatLoad | null> {
     try {
       const ids = [...new Set(rows.map((row) => row.workspace_id))];
-      const loads = new Map((await store.readLoads(db.kysely, ids)).map((load) => [load.id, load]));
+      const loads = new Map((await limited((trx) => store.readLoads(trx, ids))).map((load) => [load.id, load]));
       return (id) => loads.get(id) ?? null;
     } catch (error) {
       log.error({ err: error }, 'whether agents have room could not be read; their schedules run');
@@ -76,7 +81,7 @@ export function createScheduleLoops({ db, firing, clock, metrics, log }: Schedul
         };
         const seen: string[] = [];
         for (let batch = 0; batch < MOST_BATCHES && !signal.aborted; batch += 1) {
-          const due = await store.listDue(db.kysely, new Date(clock.now()), seen, BATCH);
+          const due = await limited((trx) => store.listDue(trx, new Date(clock.now()), seen, BATCH));
           seen.push(...due.map((row) => row.id));
           const loadOf = await readLoads(due);
           await forEach(due, async (row) => {

@@ -66,6 +66,7 @@ export function mountScheduleRoutes(
         return { status: 'deleted' as const };
       },
       runSchedule: async ({ params }) => {
+        await service.assertLive(params.id);
         const { prompt } = await firing.fireNow(params.id, params.scheduleId);
         return { status: 'fired' as const, workspace_id: params.id, prompt };
       },

@@ -120,6 +120,11 @@ describe('keeping schedules', () => {
     const rows = () =>
       test.db.kysely.selectFrom('workspace_schedules').select('enabled').where('id', '=', id).execute();
     expect(await rows()).toEqual([{ enabled: false }]);
+    for (const call of [
+      () => test.admin.runSchedule(params(id, doomed)),
+      () => test.admin.patchSchedule({ ...params(id, doomed), body: { enabled: true } }),
+    ])
+      expect((await failureOf(call())).body).toMatchObject({ error: 'workspace not found' });
     expect((await test.admin.listScheduleHealth()).map((row) => row.schedule_id)).not.toContain(id);
     await test.admin.deleteWorkspace({ params: { id: doomed.id }, query: { purge: 'true' } as never });
     expect(await rows()).toEqual([]);

@@ -69,6 +69,8 @@ export function createScheduleService({ db, workspaces, canCommunicate, clock, l
 
   return {
     /** @throws not_found */
+    assertLive,
+    /** @throws not_found */
     async list(workspaceId: string): Promise<ScheduleRow[]> {
       await assertLive(workspaceId);
       return await store.listOf(db.kysely, workspaceId);
@@ -82,6 +84,7 @@ export function createScheduleService({ db, workspaces, canCommunicate, clock, l
     },
     /** @throws not_found, invalid_request, conflict. @returns the next run. */
     async patch(workspaceId: string, id: string, body: Patch): Promise<Date | null> {
+      await assertLive(workspaceId);
       const given = body.prompt === undefined ? body : { ...body, prompt: cleanPrompt(body.prompt) };
       return await withUniqueName(() =>
         db.tx(async (trx) => {

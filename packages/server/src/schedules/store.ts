@@ -2,7 +2,7 @@
 
 import type { ScheduleResult } from '@molecule/contract';
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
-import { type Tables, toPlainText } from '../platform/db/index.ts';
+import { type Database, type Tables, toPlainText } from '../platform/db/index.ts';
 
 export type Executor = Kysely<Tables> | Transaction<Tables>;
 export type ScheduleRow = Selectable<Tables['workspace_schedules']>;
@@ -16,6 +16,18 @@ export interface ScheduleContent {
 }
 
 const MOST_RUNS_LISTED = 20;
+const STATEMENT_MS = 10_000;
+
+/**
+ * A transaction in which no statement takes longer than ten seconds: what somebody else holds costs one schedule its turn, and no
+ * connection for good. Without effect on the embedded store, where nobody else can hold anything.
+ */
+export async function withinLimit<T>(db: Database, work: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
+  return await db.tx(async (trx) => {
+    await sql`select set_config('statement_timeout', ${String(STATEMENT_MS)}, true)`.execute(trx);
+    return await work(trx);
+  });
+}
 
 const stillDue = (now: Date) => sql`s.enabled and s.next_run_at <= ${now}`;
 
@@ -158,11 +170,6 @@ export interface SeatLoad {
   schedules_itself: boolean;
 }
 
-/** Whoever holds a lock too long costs one schedule its turn, not the others theirs. Without effect on the embedded store, where nobody can. */
-export async function limitStatements(trx: Transaction<Tables>, milliseconds: number): Promise<void> {
-  await sql`select set_config('statement_timeout', ${String(milliseconds)}, true)`.execute(trx);
-}
-
 /** What decides whether an agent gets its run now. */
 export async function readLoads(db: Executor, workspaceIds: string[]): Promise<SeatLoad[]> {
   const result = await sql<SeatLoad>`
@@ -217,11 +224,13 @@ export async function skipRun(trx: Transaction<Tables>, id: string, nextRunAt: D
   `.execute(trx);
 }
 
-/** A row that can neither run nor move on says why, and keeps its time. */
-export async function noteUnreadable(trx: Transaction<Tables>, id: string, error: string): Promise<void> {
-  await sql`
-    update workspace_schedules set last_status = 'error', last_error = ${error} where id = ${id} and last_error is distinct from ${error}
+/** A row that can neither run nor move on says why, and keeps its time. @returns false when it says so already. */
+export async function noteUnreadable(trx: Transaction<Tables>, id: string, error: string): Promise<boolean> {
+  const result = await sql`
+    update workspace_schedules set last_status = 'error', last_error = ${error}
+    where id = ${id} and last_error is distinct from ${error} returning id
   `.execute(trx);
+  return result.rows.length > 0;
 }
 
 export async function setNextRun(db: Executor, id: string, nextRunAt: Date): Promise<void> {

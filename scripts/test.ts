@@ -54,8 +54,11 @@ const parts: Part[] = [
   {
     name: 'postgres',
     why: 'the same server suite on PostgreSQL',
-    // What runs agents stores nothing, and building images takes its time.
-    command: vitest('packages/server', '--exclude=**/provisioning/backends/**', '--exclude=**/docker-agents.test.ts'),
+    // What runs agents stores nothing, building images takes its time, and the embedded database is the other one.
+    command: vitest(
+      'packages/server',
+      ...['**/provisioning/backends/**', '**/docker-*.test.ts', '**/db/embedded/**'].map((path) => `--exclude=${path}`),
+    ),
     env: { MOLECULE_TEST_STORE: 'postgres', MOLECULE_TEST_POSTGRES_URL: postgres.adminUrl },
   },
   {

@@ -62,9 +62,12 @@ it('a restart that was asked for while a replica had the turn, and died with it,
   try {
     const id = await seats.create();
     await seats.until(id, 'online');
+    // Also over the turn of the start that has just brought the seat up.
     const hold = (name: string, seconds: number) =>
       sql`insert into leases (name, holder, token, expires_at)
-        values (${name}, 'dead', gen_random_uuid(), now() + make_interval(secs => ${seconds}::int))`.execute(db.kysely);
+        values (${name}, 'dead', gen_random_uuid(), now() + make_interval(secs => ${seconds}::int))
+        on conflict (name) do update
+        set holder = excluded.holder, token = excluded.token, expires_at = excluded.expires_at`.execute(db.kysely);
     await hold(`${GATE_PREFIX}${id}`, 60);
     await hold(`${NOTE_PREFIX}${id}`, 600);
     await seats.run('health-sweep');

@@ -95,8 +95,8 @@ describe.skipIf(missing !== null)(
         const published: string[] = [];
         const { container } = await started({ publish: async (url) => void published.push(url) });
         await container.restart({ t: 0 });
-        const { NetworkSettings } = await container.inspect();
-        expect(published).toEqual([`http://127.0.0.1:${NetworkSettings.Ports['8000/tcp']?.[0]?.HostPort}`]);
+        const portOf = async () => (await container.inspect()).NetworkSettings.Ports['8000/tcp']?.[0]?.HostPort;
+        await vi.waitFor(async () => expect(published).toEqual([`http://127.0.0.1:${await portOf()}`]));
       });
 
       it('finds its credentials, readable by nobody else, in its very first moment', async () => {

@@ -41,6 +41,9 @@ const BLACK_BOX = [
   ...['../test/authorization', '../test/escalation', '../test/inbound-secret'],
 ].map((path) => join('packages/server/src', path));
 
+/** Where the database is a process of its own the tests mostly wait for it. */
+const WAITING_WORKERS = 3;
+
 const postgres = await startPostgres();
 const parts: Part[] = [
   { name: 'types', why: 'TypeScript', command: [bin('tsc'), '-p', 'tsconfig.json', '--noEmit'] },
@@ -57,6 +60,7 @@ const parts: Part[] = [
     // What runs agents stores nothing, building images takes its time, and the embedded database is the other one.
     command: vitest(
       'packages/server',
+      `--maxWorkers=${WAITING_WORKERS}`,
       ...['**/provisioning/backends/**', '**/docker-*.test.ts', '**/db/embedded/**'].map((path) => `--exclude=${path}`),
     ),
     env: { MOLECULE_TEST_STORE: 'postgres', MOLECULE_TEST_POSTGRES_URL: postgres.adminUrl },
@@ -64,7 +68,7 @@ const parts: Part[] = [
   {
     name: 'replicas',
     why: 'what callers see of two platforms behind a round-robin address',
-    command: vitest(...BLACK_BOX),
+    command: vitest(`--maxWorkers=${WAITING_WORKERS}`, ...BLACK_BOX),
     env: {
       MOLECULE_TEST_STORE: 'postgres',
       MOLECULE_TEST_REPLICAS: '2',

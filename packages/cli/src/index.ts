@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { createBundleCommand } from './commands/bundle.ts';
 import { createDoctorCommand } from './commands/doctor.ts';
 import { createLifecycleCommands } from './commands/lifecycle.ts';
 import { createLogsCommand } from './commands/logs.ts';
@@ -45,6 +46,7 @@ function createProgram(): Command {
     .addCommand(createStatusCommand())
     .addCommand(createDoctorCommand())
     .addCommand(createOrgCommand())
+    .addCommand(createBundleCommand())
     .addCommand(createSendCommand())
     .addCommand(createLogsCommand())
     .addCommand(createWorkspaceCommand())

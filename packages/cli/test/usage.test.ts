@@ -12,12 +12,17 @@ const SEATS = [
   ...['list', 'set', 'delete'].map((name) => `secret ${name}`),
   ...['list', 'create', 'revoke'].map((name) => `token ${name}`),
 ];
+const BUNDLES = ['bundle export', 'bundle import'];
 const LIFECYCLE = ['pause', 'resume', 'hibernate', 'restart'];
 const NOWHERE = { MOLECULE_URL: 'http://127.0.0.1:1' };
 
 describe('help', () => {
   it('every command explains itself with examples and exit codes, on stdout', async () => {
-    const commands = ['start', 'status', 'doctor', 'org list', 'org import', 'send', 'logs'].concat(LIFECYCLE, SEATS);
+    const commands = ['start', 'status', 'doctor', 'org list', 'org import', 'send', 'logs'].concat(
+      BUNDLES,
+      LIFECYCLE,
+      SEATS,
+    );
     const helps = await Promise.all(commands.map((command) => run([...command.split(' '), '--help'])));
     for (const [index, { code, out, err }] of helps.entries()) {
       expect([code, err]).toEqual([0, '']);

@@ -2,6 +2,7 @@
 
 export * from './activity.ts';
 export * from './auth.ts';
+export * from './bundles.ts';
 export * from './client.ts';
 export { idParams, uuid } from './common.ts';
 export * from './delegation.ts';

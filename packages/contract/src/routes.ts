@@ -2,6 +2,7 @@
 
 import { activityRoutes, eventRoutes } from './activity.ts';
 import { authRoutes } from './auth.ts';
+import { bundleRoutes } from './bundles.ts';
 import { delegationRoutes } from './delegation.ts';
 import { fileRoutes, terminalRoutes } from './files.ts';
 import { imageRoutes } from './images.ts';
@@ -27,6 +28,7 @@ export const ROUTES = {
   ...registryRoutes,
   ...secretRoutes,
   ...orgRoutes,
+  ...bundleRoutes,
   ...messagingRoutes,
   ...delegationRoutes,
   ...scheduleRoutes,
@@ -51,6 +53,7 @@ export const ROUTE_TABLES = {
   registry: registryRoutes,
   secrets: secretRoutes,
   org: orgRoutes,
+  bundles: bundleRoutes,
   messaging: messagingRoutes,
   delegation: delegationRoutes,
   schedules: scheduleRoutes,

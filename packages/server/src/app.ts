@@ -8,6 +8,7 @@ import websocket from '@fastify/websocket';
 import type { FastifyInstance } from 'fastify';
 import { type Activity, createActivity } from './activity/index.ts';
 import { type Auth, createAuth } from './auth/index.ts';
+import { createBundles } from './bundles/index.ts';
 import { type Config, isModelVariable } from './config.ts';
 import { createDelegation, type Delegation } from './delegation/index.ts';
 import { createEvents, type Events } from './events/index.ts';
@@ -250,6 +251,7 @@ export async function createPlatform({
     readInboundSecret: registry.inboundSecrets.readOrHeal,
     log,
   });
+  const bundles = createBundles({ db, config, workspaces, secrets, provisioning, log });
   const terminals = createTerminals({
     provisioning,
     workspaces,
@@ -305,6 +307,7 @@ export async function createPlatform({
   workspaces.mount(http, auth.authorize);
   secrets.mount(http, auth.authorize);
   org.mount(http, auth.authorize);
+  bundles.mount(http, auth.authorize);
   activity.mount(http, auth.authorize);
   files.mount(http, auth.authorize);
   terminals.mount(http, auth.authorize);

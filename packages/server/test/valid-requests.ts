@@ -38,6 +38,7 @@ export const VALID_BODIES: Partial<Record<RouteName, (cast: Cast) => Record<stri
   saveGlobalSecret: () => ({ key: 'VALID', value: 'x' }),
   putGlobalSecret: () => ({ key: 'VALID', value: 'x' }),
   importOrg: () => ({ template }),
+  importBundle: () => ({ name: 'valid', prompts: { 'config.yaml': 'runtime: external' } }),
   sendA2a: () => ({ method: 'message/send', params: { message: { parts: [{ kind: 'text', text: 'valid' }] } } }),
   delegate: ({ otherId }) => ({ target_id: otherId, task: 'valid' }),
   recordDelegation: ({ otherId }) => ({ target_id: otherId, task: 'valid', delegation_id: 'valid' }),

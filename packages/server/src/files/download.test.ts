@@ -202,6 +202,9 @@ describe('GET /workspaces/:id/chat/download', () => {
     expect(agent.calls[0]?.headers.authorization).toBe(`Bearer ${body.platform_inbound_secret}`);
 
     await forget();
+    // Everything else about the seat is remembered, and no event is on its way that would make it be read anew.
+    await test.platform.events.catchUp();
+    await test.platform.workspaces.facts(agent.id);
     await breakColumn(test.db, 'workspaces', 'platform_inbound_secret');
     try {
       const { status, body } = await statusOf(agent.id, '/workspace/a');

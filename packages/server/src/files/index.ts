@@ -14,6 +14,8 @@ import type { Judged, Outbound } from '../platform/outbound/index.ts';
 import type { WorkspaceFacts, Workspaces } from '../workspaces/index.ts';
 import { createFolders, type FoldersDeps } from './folders.ts';
 
+export { judgePath } from './paths.ts';
+
 const ROOTS = ['/configs', '/workspace', '/home', '/plugins'];
 const FORWARDED = ['content-type', 'content-length', 'content-disposition'] as const;
 /** Until the agent answers, and between two pieces of its file. */

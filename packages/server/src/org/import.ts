@@ -1,7 +1,7 @@
 // Importing an organisation template (chapter 30 §2.5): what exists is left alone, what is missing is created, parents first.
 
 import { randomUUID } from 'node:crypto';
-import { GRID, layoutGrid } from '@molecule/contract';
+import { layoutGrid } from '@molecule/contract';
 import type { Kysely, Transaction } from 'kysely';
 import { acquireLease, type Database, type Lease, type Tables } from '../platform/db/index.ts';
 import { PlatformError } from '../platform/errors.ts';
@@ -10,6 +10,7 @@ import { logProvisionEvent, type Provisioning } from '../provisioning/index.ts';
 import type { Secrets } from '../secrets/index.ts';
 import { RUNTIME_CHOICE, type Workspaces } from '../workspaces/index.ts';
 import { assembleFiles, type NodeSchedule, readNodeSecrets, readSchedules } from './node-config.ts';
+import { FIRST_ROOT, findFreePlace, type Point, ROOT_GAP } from './placement.ts';
 import { type OrgTemplate, type TemplateNode, toGrid } from './template.ts';
 
 const IMPORT_LEASE_MS = 60_000;
@@ -17,8 +18,6 @@ const LEASE_WAIT_MS = 250;
 const LEASE_TRIES = 240;
 const DEFAULT_TIER = 2;
 const DEFAULT_RUNTIME = 'langgraph';
-const FIRST_ROOT = { x: 80, y: 100 };
-const ROOT_GAP = 60;
 
 export interface ImportEntry {
   id: string;
@@ -61,11 +60,6 @@ interface Journey {
   chosen: string;
   lease: Lease;
   entries: ImportEntry[];
-}
-
-interface Point {
-  x: number;
-  y: number;
 }
 
 /** The defaults' and the node's, in order; an own entry `!name` or `-name` takes one away. */
@@ -205,18 +199,10 @@ export function createImporter({ db, workspaces, secrets, provisioning, seedSche
     return point;
   }
 
-  /** Right of everything that stands on the canvas. */
-  async function findFreePlace(): Promise<Point> {
-    const rows = await workspaces.service.list();
-    if (rows.length === 0) return FIRST_ROOT;
-    const right = Math.max(...rows.map((row) => row.x)) + GRID.leafWidth + 2 * GRID.padding;
-    return { x: right + ROOT_GAP, y: FIRST_ROOT.y };
-  }
-
   async function walk(journey: Journey): Promise<void> {
     let free: Point | null = null;
     for (const root of journey.template.workspaces) {
-      const wanted: Point = root.canvas ?? free ?? (await findFreePlace());
+      const wanted: Point = root.canvas ?? free ?? findFreePlace(await workspaces.service.list());
       const point = await visit(journey, root, null, wanted);
       const { width } = layoutGrid(toGrid(root));
       free = { x: Math.max(wanted.x, point.x + width + ROOT_GAP), y: FIRST_ROOT.y };

@@ -26,6 +26,8 @@ import {
 } from './template.ts';
 import { assertNoIncludes, TemplateError } from './yaml-include.ts';
 
+export { findFreePlace, type Point } from './placement.ts';
+
 export interface Org {
   /** What the first template with a workspace of that name gives it; null when there is none. */
   findOrgFiles(row: WorkspaceRow): Record<string, string> | null;

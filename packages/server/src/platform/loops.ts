@@ -191,8 +191,9 @@ export function createSupervisor(
       stopping.abort();
       for (const state of states.values()) if (state.timer) clearTimeout(state.timer);
       await Promise.allSettled([...states.values()].map((state) => state.running));
+      // Without a store they end by themselves.
       await Promise.allSettled([...states.values()].map((state) => state.lease?.release()));
-      await presence.end();
+      await presence.end().catch((error: unknown) => log.warn({ err: error }, 'this replica could not sign off'));
     },
   };
 }

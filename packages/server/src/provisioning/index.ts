@@ -33,11 +33,13 @@ import { createTemplates, type TemplateConfig } from './templates.ts';
 import { NoTerminalError, type Terminal, type TerminalSize } from './terminal.ts';
 
 export { applySeat, generateConfig, mergeConfig } from './config-file.ts';
+export { NO_BACKEND_MESSAGE } from './dispatcher.ts';
 export { type FileRoot, type FileStore, HIDDEN_NAMES } from './file-store.ts';
 export { listFolder, readFromFolder } from './folder-files.ts';
 export { logProvisionEvent } from './provlog.ts';
+export { listValues, redactValues } from './redaction.ts';
 export type { RestartRequest } from './restart-source.ts';
-export { readTextFiles, resolveInside } from './templates.ts';
+export { parseConfig, readTextFiles, resolveInside } from './templates.ts';
 export type { Terminal, TerminalSize } from './terminal.ts';
 
 export interface Provisioning {

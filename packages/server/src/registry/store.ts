@@ -59,7 +59,7 @@ export async function storeBeats(
       select w.id, w.current_task, w.active_tasks, w.monthly_spend, w.runtime_metadata, w.status
       from workspaces w join beat on beat.id = w.id
       join workspace_auth_tokens t on t.id = beat."tokenId" and t.workspace_id = w.id and t.revoked_at is null
-      where w.status <> 'removed' order by w.id for update of w
+      where w.status <> 'removed' order by w.id for no key update of w
     )
     update workspaces w set
       last_heartbeat_at = clock_timestamp(),
@@ -104,7 +104,8 @@ export async function findGate(db: Executor, id: string): Promise<GateRow | null
 
 /** Locks the row: of two bootstrapping agents one waits and then sees the other's token. */
 export async function lockGate(trx: Transaction<Tables>, id: string): Promise<GateRow | null> {
-  await sql`select 1 from workspaces where id = ${id} for update`.execute(trx);
+  // Not stronger: a second change of a child's row in one transaction looks at its parent, and may hold the log meanwhile.
+  await sql`select 1 from workspaces where id = ${id} for no key update`.execute(trx);
   return await findGate(trx, id);
 }
 

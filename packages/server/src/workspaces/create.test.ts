@@ -1,4 +1,4 @@
-import { createSeat, failureOf, startPlatform, type TestPlatform } from '@molecule/testkit';
+import { createSeat, failureOf, fingerprint, startPlatform, type TestPlatform } from '@molecule/testkit';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -192,21 +192,25 @@ describe('creating', () => {
     expect((await test.admin.listEvents({ query: { limit: 1 } }))[0]?.seq).toBe(seq);
   });
 
-  it('an unknown runtime → 400 with the known ones, on create, PATCH and org import; echo is accepted', async () => {
+  it('10.81 an unknown runtime → 400 with the known ones and nothing written, on create, PATCH, org and bundle import; echo is accepted', async () => {
     const seat = await createSeat(test);
-    const before = await test.admin.listWorkspaces();
+    const before = await fingerprint(test.db);
     const template = { name: 'team', workspaces: [{ name: 'a', runtime: 'nonsense' }] };
+    const bundle = { name: 'team', prompts: { 'config.yaml': 'runtime: nonsense' } };
     for (const call of [
-      test.admin.createWorkspace({ body: { name: 'x', runtime: 'nonsense' } }),
-      test.admin.patchWorkspace({ params: { id: seat.id }, body: { runtime: 'nonsense' } }),
-      test.admin.importOrg({ body: { template } }),
+      () => test.admin.createWorkspace({ body: { name: 'x', runtime: 'nonsense' } }),
+      () => test.admin.patchWorkspace({ params: { id: seat.id }, body: { runtime: 'nonsense' } }),
+      () => test.admin.importOrg({ body: { template } }),
+      () => test.admin.importBundle({ body: bundle }),
     ]) {
-      const refused = await failureOf(call);
+      const refused = await failureOf(call());
       expect([refused.status, refused.code]).toEqual([400, 'unknown_runtime']);
       expect(refused.body.known_runtimes).toEqual(expect.arrayContaining(['echo', 'ai-sdk', 'external']));
     }
-    expect(await test.admin.listWorkspaces()).toEqual(before);
+    expect(await fingerprint(test.db)).toEqual(before);
     expect((await find((await createSeat(test, { external: false, runtime: 'echo' })).id))?.runtime).toBe('echo');
+    const echo = { name: 'echo team', prompts: { 'config.yaml': 'runtime: echo' } };
+    expect((await find((await test.admin.importBundle({ body: echo })).workspace_id ?? ''))?.runtime).toBe('echo');
   });
 
   it('row and secrets are one write: where the secrets cannot be stored there is no row and no event', async () => {

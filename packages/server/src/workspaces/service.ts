@@ -76,6 +76,8 @@ export interface NewWorkspace {
   workspaceDir?: string | null;
   workspaceAccess?: 'none' | 'read_only' | 'read_write';
   template?: string | null;
+  /** The bundle it was imported from. */
+  sourceBundleId?: string | null;
   /** Absolute canvas position. */
   canvas?: { x: number; y: number };
 }
@@ -135,6 +137,7 @@ export function createWorkspaceService({ db, events, facts, ports }: WorkspaceDe
         workspace_dir: input.workspaceDir ?? null,
         workspace_access: input.workspaceAccess ?? 'none',
         template: input.template ?? null,
+        source_bundle_id: input.sourceBundleId ?? null,
       },
       point,
     );

@@ -39,9 +39,9 @@ export async function findWorkspace(db: Executor, id: string): Promise<Workspace
   return row ?? null;
 }
 
-/** Locks the row until the transaction ends. */
+/** Locks the row until the transaction ends; its children may still be written, whose foreign key looks at it. */
 export async function lockWorkspace(trx: Transaction<Tables>, id: string): Promise<WorkspaceRow | null> {
-  const row = await trx.selectFrom('workspaces').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+  const row = await trx.selectFrom('workspaces').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
   return row ?? null;
 }
 
@@ -101,6 +101,7 @@ export interface NewWorkspaceRow {
   workspace_dir: string | null;
   workspace_access: string;
   template: string | null;
+  source_bundle_id: string | null;
 }
 
 export async function insertWorkspace(

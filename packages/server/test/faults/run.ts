@@ -45,7 +45,12 @@ export async function runFaults({ seed, faults, seats: wanted, say }: FaultRun):
   pool.on('error', () => {});
   const dataDir = mkdtempSync(join(tmpdir(), 'molecule-faults-'));
   const agentsRoot = join(dataDir, 'workspaces');
-  const env = { PORT: String(await findFreePort()), MOLECULE_DATA_DIR: dataDir, DATABASE_URL: databaseUrl };
+  const env = {
+    PORT: String(await findFreePort()),
+    MOLECULE_DATA_DIR: dataDir,
+    DATABASE_URL: databaseUrl,
+    RATE_LIMIT: '1000000',
+  };
   let platform: PlatformProcess = await startPlatformProcess(env);
 
   async function restartPlatform(signal: NodeJS.Signals): Promise<void> {

@@ -11,6 +11,10 @@ export interface Seat {
   parentId: string | null;
   /** Null = the outcome of the last action is not known. */
   wish: Wish | null;
+  /** Counts the actions on it: of two at the same time nobody can say which came last. */
+  turn: number;
+  /** How many of them are on their way. */
+  pending: number;
 }
 
 export interface Actions {
@@ -33,17 +37,26 @@ export function createActions({ admin, random, wanted }: ActionOptions): Actions
   let acknowledged = 0;
   let named = 0;
 
-  /** The outcome of a call whose answer was lost is unknown; a refusal changed nothing. */
+  /** The outcome of a call whose answer was lost is unknown, as is that of one that was not alone; a refusal changed nothing. */
   async function change(seat: Seat, wish: Wish, call: () => Promise<unknown>): Promise<void> {
     const before = seat.wish;
+    const isAlone = seat.pending === 0;
     seat.wish = null;
+    seat.turn += 1;
+    seat.pending += 1;
+    const { turn } = seat;
+    const settle = (settled: Wish | null) => {
+      seat.wish = isAlone && seat.turn === turn ? settled : null;
+    };
     try {
       await call();
-      seat.wish = wish;
+      settle(wish);
       acknowledged += 1;
     } catch (error) {
       const status = (error as { status?: number }).status ?? 0;
-      if (status >= 400 && status < 500) seat.wish = before;
+      if (status >= 400 && status < 500) settle(before);
+    } finally {
+      seat.pending -= 1;
     }
   }
 
@@ -54,7 +67,7 @@ export function createActions({ admin, random, wanted }: ActionOptions): Actions
     const { id } = await admin().createWorkspace({
       body: { name: `seat ${named}`, runtime: 'echo', parent_id: parent },
     });
-    seats.push({ id, parentId: parent, wish: 'runs' });
+    seats.push({ id, parentId: parent, wish: 'runs', turn: 0, pending: 0 });
     acknowledged += 1;
     return `create ${id}`;
   }
@@ -72,7 +85,10 @@ export function createActions({ admin, random, wanted }: ActionOptions): Actions
    */
   async function changeAll(seat: Seat, wish: Wish, call: () => Promise<unknown>): Promise<void> {
     const forgetBelow = () => {
-      for (const one of seats) if (isBelow(one, seat.id)) one.wish = null;
+      for (const one of seats.filter((below) => isBelow(below, seat.id))) {
+        one.wish = null;
+        one.turn += 1;
+      }
     };
     forgetBelow();
     await change(seat, wish, call);

@@ -10,8 +10,9 @@ const silent = () => new Writable({ write: (_chunk, _encoding, done) => done() }
 
 /** One line typed at a terminal, which does not show it; '' when the person gave up by Ctrl-C or Ctrl-D. */
 function ask(question: string): Promise<string> {
-  remark(question);
+  // The reader takes the terminal's own echo away, so it comes before the question somebody may answer at once.
   const reader = createInterface({ input: process.stdin, output: silent(), terminal: true });
+  remark(question);
   return new Promise((resolve) => {
     reader.once('close', () => resolve(''));
     reader.once('SIGINT', () => reader.close());

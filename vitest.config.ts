@@ -14,6 +14,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // A condition that comes late on a busy machine is not one that never comes.
     expect: { poll: { timeout: 15_000 } },
+    // A machine that runs two cores' worth of browsers and databases may be late once; the report names what needed it.
+    retry: process.env.CI ? 1 : 0,
     pool: 'forks',
     maxWorkers: 2,
     // Every file opens PGlite anew, and V8's optimising compiler would take half of the whole run for its code.

@@ -8,6 +8,8 @@ export default defineConfig({
   outputDir: '../test-results/e2e',
   globalSetup: './build-canvas.ts',
   workers: 2,
+  // As in vitest.config.ts: what passes only then is reported as flaky.
+  retries: process.env.CI ? 1 : 0,
   timeout: 60_000,
   expect: { timeout: 8_000 },
   reporter: [['list'], ['./failures-reporter.ts']],

@@ -36,7 +36,8 @@ const only = process.argv
 
 /** Suites that look at the platform from outside; the others also look at what one process remembers, counts or holds open. */
 const BLACK_BOX = [
-  ...['messaging', 'delegation', 'workspaces', 'org', 'secrets'],
+  ...['messaging', 'delegation', 'org', 'secrets', 'bundles'],
+  ...['workspaces/create', 'workspaces/change', 'workspaces/removal', 'workspaces/seats'],
   ...['registry/register', 'registry/discovery', 'registry/liveness'],
   ...['../test/authorization', '../test/escalation', '../test/inbound-secret'],
 ].map((path) => join('packages/server/src', path));

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { layoutGrid } from '@molecule/contract';
 import type { Kysely, Transaction } from 'kysely';
 import { acquireLease, type Database, type Lease, type Tables } from '../platform/db/index.ts';
+import { pause } from '../platform/deadline.ts';
 import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import { logProvisionEvent, type Provisioning } from '../provisioning/index.ts';
@@ -68,9 +69,6 @@ function choosePlugins(defaults: readonly string[] = [], own: readonly string[] 
   const wanted = [...defaults, ...own].filter((name) => !/^[!-]/.test(name) && !removed.has(name));
   return [...new Set(wanted)];
 }
-
-const pause = (milliseconds: number) =>
-  new Promise<void>((done) => AbortSignal.timeout(milliseconds).addEventListener('abort', () => done()));
 
 export function createImporter({ db, workspaces, secrets, provisioning, seedSchedules, log }: ImporterDeps) {
   /** Imports run one after another on all replicas, so that two never create the same node. */

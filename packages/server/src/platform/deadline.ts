@@ -59,3 +59,7 @@ export function startDeadline({ silenceMs, ceilingMs, onExpire }: DeadlineOption
     cancel: () => clearTimeout(timer),
   };
 }
+
+/** Resolves after that time; keeps no process alive. */
+export const pause = (milliseconds: number): Promise<void> =>
+  new Promise((done) => startDeadline({ silenceMs: milliseconds, ceilingMs: null, onExpire: () => done() }));

@@ -4,7 +4,7 @@
 import type { RawBuilder } from 'kysely';
 import type { Events } from '../events/index.ts';
 import type { Database } from '../platform/db/index.ts';
-import { startDeadline } from '../platform/deadline.ts';
+import { pause } from '../platform/deadline.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import { type Backend, OvertakenError, StartRefusedError } from './backend.ts';
@@ -24,9 +24,6 @@ const SETTLING_EVENTS = new Set([
 ]);
 export const NO_BACKEND_MESSAGE =
   'no provisioning backend is configured; start the platform with MOLECULE_PROVISIONER=process, or connect an agent yourself';
-
-const pause = (milliseconds: number) =>
-  new Promise<void>((done) => startDeadline({ silenceMs: milliseconds, ceilingMs: null, onExpire: () => done() }));
 
 /** What a restart was asked to do beside stopping and starting. */
 export type RestartOptions = Partial<StartOptions>;

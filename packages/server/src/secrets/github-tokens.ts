@@ -7,7 +7,7 @@ import { Agent, request } from 'undici';
 import { z } from 'zod';
 import type { GithubApp } from '../config.ts';
 import type { Clock } from '../platform/clock.ts';
-import { startDeadline } from '../platform/deadline.ts';
+import { pause } from '../platform/deadline.ts';
 import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 
@@ -39,9 +39,6 @@ async function createProof(app: GithubApp, clock: Clock): Promise<string> {
   const signed = `${encode({ alg: 'RS256', typ: 'JWT' })}.${encode(claims)}`;
   return `${signed}.${sign('RSA-SHA256', Buffer.from(signed), key).toString('base64url')}`;
 }
-
-const pause = (ms: number) =>
-  new Promise<void>((done) => startDeadline({ silenceMs: ms, ceilingMs: null, onExpire: () => done() }));
 
 export function createGithubTokens(app: GithubApp | null, clock: Clock, log: Logger): GithubTokens {
   const agent = new Agent({ maxResponseSize: MOST_ANSWER_BYTES });

@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { pause } from '../../platform/deadline.ts';
 import type { Logger } from '../../platform/log.ts';
 import { type Backend, OvertakenError, type WorkloadExit, type WorkloadSpec } from '../backend.ts';
 import { findFreePort } from './ports.ts';
@@ -68,9 +69,6 @@ function runtimeCommand(): string[] {
     resolve(import.meta.dirname, '../../../../runtime/src/bin.ts'),
   ];
 }
-
-const pause = (milliseconds: number) =>
-  new Promise<void>((done) => AbortSignal.timeout(milliseconds).addEventListener('abort', () => done()));
 
 /** @throws when the process is there and may not be signalled; one that is gone is fine. */
 function send(pid: number, signal: NodeJS.Signals): void {

@@ -91,7 +91,7 @@ describe.skipIf(missing !== null)(
         expect(published).toEqual([`http://${CONTAINER}:8000`]);
       });
 
-      it('keeps its address when the engine starts it again by itself', async () => {
+      it('is bound to the port it was published under, not to one the engine chooses at each start', async () => {
         const published: string[] = [];
         const { container } = await started({ publish: async (url) => void published.push(url) });
         // What the engine binds each time it starts the container.

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { V1Deployment } from '@kubernetes/client-node';
 import type { DockerSettings } from '../../../config.ts';
-import { startDeadline } from '../../../platform/deadline.ts';
+import { pause } from '../../../platform/deadline.ts';
 import type { Logger } from '../../../platform/log.ts';
 import {
   type Backend,
@@ -65,9 +65,6 @@ export interface KubernetesBackendOptions extends ClusterOptions {
   log: Logger;
   onExit(exit: WorkloadExit): void;
 }
-
-const pause = (milliseconds: number) =>
-  new Promise<void>((done) => startDeadline({ silenceMs: milliseconds, ceilingMs: null, onExpire: () => done() }));
 
 export function createKubernetesBackend(options: KubernetesBackendOptions): Backend {
   const { log, onExit } = options;

@@ -2,7 +2,7 @@
 // the same volumes for a while. What was written before there is any volume waits in a Secret for the next start.
 
 import type { V1Pod } from '@kubernetes/client-node';
-import { startDeadline } from '../../../platform/deadline.ts';
+import { pause } from '../../../platform/deadline.ts';
 import { FilePathError, type FileStore, FileTooLargeError, HIDDEN_NAMES } from '../../file-store.ts';
 import { bounded, type Cluster, isConflict, isNotFound, orNull, put } from './cluster.ts';
 import {
@@ -26,9 +26,6 @@ const LOOK_EVERY_MS = 250;
 /** A listing ends here, like that of the other backends. */
 const MOST_ENTRIES = 20_000;
 const MOST_CONFIG_BYTES = 10 * 1024 * 1024;
-
-const pause = (milliseconds: number) =>
-  new Promise<void>((done) => startDeadline({ silenceMs: milliseconds, ceilingMs: null, onExpire: () => done() }));
 
 export function createPodFiles(open: () => Promise<Cluster>) {
   async function findAgentPod({ core, namespace }: Cluster, id: string): Promise<V1Pod | null> {

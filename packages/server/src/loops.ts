@@ -69,7 +69,7 @@ export function listLoops(sources: LoopSources): Loop[] {
     },
     {
       name: 'replica-presence',
-      why: 'The work of this replica would be taken for that of a dead one, and of a dead one for nobody’s to take over.',
+      why: 'The other replicas would take this one for dead, and over what it holds.',
       everyMs: 8_000,
       timeoutMs: 5_000,
       runs: 'every-replica',

@@ -49,9 +49,16 @@ export interface TestDatabase extends Database {
   openAnother?(): Promise<Database>;
 }
 
-async function openPostgresDatabase(log: Logger): Promise<TestDatabase> {
+async function migrateAt(url: string): Promise<void> {
+  const db = await openDatabase({ url, dataDir: tmpdir(), log: createLog('silent') });
+  await migrate(db, MIGRATIONS_DIR);
+  await db.close();
+}
+
+async function openPostgresDatabase(log: Logger, empty: boolean): Promise<TestDatabase> {
   const server = await startPostgres();
-  const url = await server.createDatabase();
+  const template = empty ? undefined : await server.ensureTemplate(`molecule_test_${schemaHash()}`, migrateAt);
+  const url = await server.createDatabase(template);
   const db = await openDatabase({ url, dataDir: tmpdir(), log });
   let closing: Promise<void> | null = null;
   async function closeAll(): Promise<void> {
@@ -70,12 +77,12 @@ async function openPostgresDatabase(log: Logger): Promise<TestDatabase> {
   };
 }
 
-/** Opens a fresh database; closing it removes it. What a platform starts on may or may not be migrated; `empty` is not. */
+/** Opens a fresh database, migrated unless `empty`; closing it removes it. */
 export async function openTestDatabase(
   options: { store?: TestStore | undefined; log?: Logger; empty?: boolean } = {},
 ): Promise<TestDatabase> {
   const log = options.log ?? createLog('silent');
-  if ((options.store ?? chosenStore()) === 'postgres') return await openPostgresDatabase(log);
+  if ((options.store ?? chosenStore()) === 'postgres') return await openPostgresDatabase(log, options.empty === true);
   const image = options.empty ? {} : { loadDump: await ensureDump(log) };
   return await openDatabase({ url: null, dataDir: tmpdir(), inMemory: true, ...image, log });
 }

@@ -17,6 +17,11 @@ export interface TestPostgres {
   /** @returns the URL of a new, empty database. */
   createDatabase(template?: string): Promise<string>;
   dropDatabase(url: string): Promise<void>;
+  /**
+   * The name of a database to make others from, prepared once per server and name. It stays: every test file asks for it.
+   * @param prepare fills an empty database, and closes its connections.
+   */
+  ensureTemplate(name: string, prepare: (url: string) => Promise<void>): Promise<string>;
   stop(): Promise<void>;
   /** Ends it as a crash does, and starts it again at the same address; only a server of our own can. */
   restart?(): Promise<void>;
@@ -39,23 +44,49 @@ function runAsPostgres(command: string[], cwd: string): void {
   execFileSync(file, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
+const nameOf = (url: string) => new URL(url).pathname.slice(1);
+
 function connectTo(adminUrl: string, stop: () => Promise<void>): TestPostgres {
-  async function runAsAdmin(statement: string): Promise<void> {
+  async function runAsAdmin(statement: string, values: unknown[] = []): Promise<pg.QueryResult> {
     const admin = new pg.Client(adminUrl);
     await admin.connect();
-    await admin.query(statement);
-    await admin.end();
+    try {
+      return await admin.query(statement, values);
+    } finally {
+      await admin.end();
+    }
   }
+
+  async function createDatabase(template?: string): Promise<string> {
+    const name = `test_${randomUUID().replaceAll('-', '')}`;
+    await runAsAdmin(`create database ${name}${template ? ` template ${template}` : ''}`);
+    const url = new URL(adminUrl);
+    url.pathname = `/${name}`;
+    return url.href;
+  }
+
+  async function dropDatabase(url: string): Promise<void> {
+    await runAsAdmin(`drop database if exists "${nameOf(url)}" with (force)`);
+  }
+
+  const exists = async (name: string) =>
+    (await runAsAdmin('select 1 from pg_database where datname = $1', [name])).rowCount === 1;
+
   return {
     adminUrl,
-    async createDatabase(template) {
-      const name = `test_${randomUUID().replaceAll('-', '')}`;
-      await runAsAdmin(`create database ${name}${template ? ` template ${template}` : ''}`);
-      const url = new URL(adminUrl);
-      url.pathname = `/${name}`;
-      return url.href;
+    createDatabase,
+    dropDatabase,
+    async ensureTemplate(name, prepare) {
+      if (await exists(name)) return name;
+      const url = await createDatabase();
+      await prepare(url);
+      // Test files that run at the same time may both have made one, and the rename decides.
+      await runAsAdmin(`alter database ${nameOf(url)} rename to ${name}`).catch(async (error: unknown) => {
+        if (!(await exists(name))) throw error;
+        await dropDatabase(url);
+      });
+      return name;
     },
-    dropDatabase: (url) => runAsAdmin(`drop database if exists "${new URL(url).pathname.slice(1)}" with (force)`),
     stop,
   };
 }

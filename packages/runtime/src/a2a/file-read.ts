@@ -37,6 +37,7 @@ const SECRET_FILES = [
   '.delegations_seen.json',
   '.initial_prompt_done',
   '.agent_snapshot.json',
+  '.tasks.jsonl',
 ];
 /** With what is being written beside them. */
 const isSecret = (name: string) => SECRET_FILES.some((secret) => name === secret || name.startsWith(`${secret}.`));

@@ -169,7 +169,14 @@ export function createRequestHandler(deps: RequestHandlerDeps): A2ARequestHandle
     const referenced = message.taskId ? find(message.taskId) : null;
     if (referenced && isOver(referenced.task)) throw new UnsupportedOperationError(`Task ${message.taskId} has ended`);
     const contextId = message.contextId || referenced?.task.contextId || randomUUID();
-    const entry = createTaskEntry({ taskId: randomUUID(), contextId, key, request: message, onState: push.send });
+    const entry = createTaskEntry({
+      taskId: randomUUID(),
+      contextId,
+      key,
+      request: message,
+      onState: push.send,
+      onOver: tasks.keep,
+    });
     const turn = readTurn(params, message, entry, callerId);
     const pushConfig = params.configuration?.taskPushNotificationConfig;
     if (turn.text.trim() === '' && turn.files.length === 0) {

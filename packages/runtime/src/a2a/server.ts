@@ -91,7 +91,7 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
   const depth = environment.queueDepth ?? (nativeSession ? NATIVE_SESSION_DEPTH : 0);
   let width = config.maxConcurrentTasks;
   const queue = createTurnQueue({ width, depth });
-  const tasks = createTaskStore();
+  const tasks = createTaskStore({ directory: environment.credentialsDir, log });
   const roots = rootsOf(environment);
   const startedAt = Date.now();
   let ready = false;

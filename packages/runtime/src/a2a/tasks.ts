@@ -3,7 +3,9 @@
 
 import { setMaxListeners } from 'node:events';
 import type { Message, StreamResponse, Task, TaskPushNotificationConfig } from '@a2a-js/sdk';
+import type { Logger } from '../logger.ts';
 import type { TurnObserver, TurnOutcome } from '../turn/pipeline.ts';
+import { createTaskJournal, type EndedTask } from './task-journal.ts';
 import {
   agentMessage,
   artifactFrame,
@@ -62,6 +64,8 @@ export function createTaskEntry(input: {
   key: string;
   request: Message;
   onState: (entry: TaskEntry) => void;
+  /** Before anybody learns that it has ended. */
+  onOver?: (entry: TaskEntry) => void;
 }): TaskEntry {
   const { taskId, contextId } = input;
   const listeners = new Set<(frame: StreamResponse) => void>();
@@ -83,6 +87,7 @@ export function createTaskEntry(input: {
 
   function setStatus(state: TaskState, message?: Message): void {
     task.status = statusNow(state, message);
+    if (isOver(task)) input.onOver?.(entry);
     tell(statusFrame(task));
     input.onState(entry);
   }
@@ -145,8 +150,31 @@ export function createTaskEntry(input: {
   return entry;
 }
 
+const NOBODY: TurnObserver = { working() {}, text() {}, inputRequired() {}, finished() {} };
+
+/** A task of an earlier process. */
+function restoreEntry({ key, createdAtMs, task }: EndedTask): TaskEntry {
+  const isAnswered = task.status?.state === TaskState.TASK_STATE_COMPLETED;
+  return {
+    task,
+    cancel: new AbortController(),
+    done: Promise.resolve(),
+    answer: isAnswered ? (task.history.at(-1) ?? null) : null,
+    pushTargets: [],
+    createdAtMs,
+    key,
+    follow: () => () => undefined,
+    observer: NOBODY,
+  };
+}
+
+/** A canceled turn may have been cut off by the end of its process: a repeat of its message is a new turn. */
+const isWorthKeeping = (task: Task) => task.status?.state !== TaskState.TASK_STATE_CANCELED;
+
 export interface TaskStore {
   add(entry: TaskEntry): void;
+  /** Remembers how it ended, beyond the life of this process. */
+  keep(entry: TaskEntry): void;
   find(taskId: string): TaskEntry | null;
   findByKey(key: string): TaskEntry | null;
   /** Newest first. */
@@ -154,10 +182,14 @@ export interface TaskStore {
   running(): TaskEntry[];
 }
 
-/** 500 tasks or 24 hours; what still runs is never forgotten. */
-export function createTaskStore(now: () => number = Date.now): TaskStore {
+/**
+ * 500 tasks or 24 hours; what still runs is never forgotten.
+ * @param directory where ended ones are kept for the next process.
+ */
+export function createTaskStore({ directory, log }: { directory: string; log: Logger }): TaskStore {
   const entries = new Map<string, TaskEntry>();
   const byKey = new Map<string, TaskEntry>();
+  const journal = createTaskJournal(directory, ({ task }) => entries.has(task.id), log);
 
   function forget(entry: TaskEntry): void {
     entries.delete(entry.task.id);
@@ -166,17 +198,24 @@ export function createTaskStore(now: () => number = Date.now): TaskStore {
 
   function trim(): void {
     for (const entry of entries.values()) {
-      const isOld = now() - entry.createdAtMs > KEPT_MS;
+      const isOld = Date.now() - entry.createdAtMs > KEPT_MS;
       if (!isOld && entries.size <= MOST_TASKS) return;
       if (isOver(entry.task)) forget(entry);
     }
   }
 
+  function add(entry: TaskEntry): void {
+    entries.set(entry.task.id, entry);
+    byKey.set(entry.key, entry);
+    trim();
+  }
+
+  for (const ended of journal.read()) add(restoreEntry(ended));
+
   return {
-    add(entry) {
-      entries.set(entry.task.id, entry);
-      byKey.set(entry.key, entry);
-      trim();
+    add,
+    keep(entry) {
+      if (isWorthKeeping(entry.task)) journal.append(entry);
     },
     find: (taskId) => entries.get(taskId) ?? null,
     findByKey: (key) => byKey.get(key) ?? null,

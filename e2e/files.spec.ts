@@ -2,7 +2,7 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test as base, type Page } from '@playwright/test';
+import { type Page, test } from '@playwright/test';
 import { expectAccessible } from './a11y.ts';
 import { expect, keepBothThemes, node, openStage, type Stage } from './stage.ts';
 
@@ -14,7 +14,7 @@ async function withFiles(
   page: Page,
   work: (stage: Stage, path: (...parts: string[]) => string, id: string) => Promise<void>,
 ) {
-  base.setTimeout(90_000);
+  test.setTimeout(90_000);
   const stage = await openStage({ env: { MOLECULE_PROVISIONER: 'process', PATH: process.env.PATH ?? '' } });
   try {
     const { id } = await stage.platform.admin.createWorkspace({
@@ -30,44 +30,43 @@ async function withFiles(
   }
 }
 
-base(
-  'create, edit, save by key, reload: the same; a draft survives another tab; delete asks first',
-  async ({ page }) => {
-    await withFiles(page, async (_stage, path) => {
-      await expect(rows(page).filter({ hasText: 'config.yaml' })).toBeVisible();
-      await expect(rows(page).filter({ hasText: '.auth_token' })).toHaveCount(0);
-      await page.getByRole('button', { name: 'New file' }).click();
-      const name = page.getByRole('textbox', { name: /^Name/ });
-      await name.fill('../outside.md');
-      await page.getByRole('button', { name: 'Create' }).click();
-      await expect(page.getByRole('dialog')).toContainText('must not be . or ..');
-      await name.fill('notes/today.md');
-      await page.getByRole('button', { name: 'Create' }).click();
-      await expect(state(page)).toHaveText('New, not saved yet');
-      await text(page).fill('# Today\n\nwrite the plan\n');
-      await page.getByTestId('tab-chat').click();
-      await page.getByTestId('tab-files').click();
-      await expect(text(page)).toHaveValue('# Today\n\nwrite the plan\n');
-      await text(page).press('Control+s');
-      await expect(state(page)).toHaveText('Saved');
-      expect(readFileSync(path('configs/notes/today.md'), 'utf8')).toBe('# Today\n\nwrite the plan\n');
-      await keepBothThemes(page, 'files-editor');
-      await page.reload();
-      await expect(rows(page).filter({ hasText: 'notes' })).toBeVisible();
-      await keepBothThemes(page, 'files-list');
-      await expectAccessible(page);
-      await rows(page).filter({ hasText: 'notes' }).click();
-      await rows(page).filter({ hasText: 'today.md' }).click();
-      await expect(text(page)).toHaveValue('# Today\n\nwrite the plan\n');
-      await expectAccessible(page);
-      await page.getByRole('button', { name: 'Delete…' }).click();
-      await page.getByTestId('confirm-ok').click();
-      await expect(page.getByText('This folder is empty.')).toBeVisible();
-    });
-  },
-);
+test('create, edit, save by key, reload: the same; a draft survives another tab; delete asks first', async ({
+  page,
+}) => {
+  await withFiles(page, async (_stage, path) => {
+    await expect(rows(page).filter({ hasText: 'config.yaml' })).toBeVisible();
+    await expect(rows(page).filter({ hasText: '.auth_token' })).toHaveCount(0);
+    await page.getByRole('button', { name: 'New file' }).click();
+    const name = page.getByRole('textbox', { name: /^Name/ });
+    await name.fill('../outside.md');
+    await page.getByRole('button', { name: 'Create' }).click();
+    await expect(page.getByRole('dialog')).toContainText('must not be . or ..');
+    await name.fill('notes/today.md');
+    await page.getByRole('button', { name: 'Create' }).click();
+    await expect(state(page)).toHaveText('New, not saved yet');
+    await text(page).fill('# Today\n\nwrite the plan\n');
+    await page.getByTestId('tab-chat').click();
+    await page.getByTestId('tab-files').click();
+    await expect(text(page)).toHaveValue('# Today\n\nwrite the plan\n');
+    await text(page).press('Control+s');
+    await expect(state(page)).toHaveText('Saved');
+    expect(readFileSync(path('configs/notes/today.md'), 'utf8')).toBe('# Today\n\nwrite the plan\n');
+    await keepBothThemes(page, 'files-editor');
+    await page.reload();
+    await expect(rows(page).filter({ hasText: 'notes' })).toBeVisible();
+    await keepBothThemes(page, 'files-list');
+    await expectAccessible(page);
+    await rows(page).filter({ hasText: 'notes' }).click();
+    await rows(page).filter({ hasText: 'today.md' }).click();
+    await expect(text(page)).toHaveValue('# Today\n\nwrite the plan\n');
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'Delete…' }).click();
+    await page.getByTestId('confirm-ok').click();
+    await expect(page.getByText('This folder is empty.')).toBeVisible();
+  });
+});
 
-base('a file that was changed elsewhere is not overwritten unasked', async ({ page }) => {
+test('a file that was changed elsewhere is not overwritten unasked', async ({ page }) => {
   await withFiles(page, async (_stage, path) => {
     writeFileSync(path('configs/shared.md'), 'first');
     await page.getByTestId('tab-chat').click();
@@ -89,7 +88,7 @@ base('a file that was changed elsewhere is not overwritten unasked', async ({ pa
   });
 });
 
-base('other roots are read only, what is no text can be downloaded, and a phone shows all of it', async ({ page }) => {
+test('other roots are read only, what is no text can be downloaded, and a phone shows all of it', async ({ page }) => {
   await withFiles(page, async (stage, path, id) => {
     mkdirSync(path('workspace/src'), { recursive: true });
     writeFileSync(path('workspace/src/main.ts'), 'export {};\n');

@@ -23,6 +23,10 @@ export interface MachineStage extends Stage {
   createOnline(body: CreateBody): Promise<string>;
   row(id: string): Promise<WorkspaceView | undefined>;
   untilStatus(id: string, status: string): Promise<void>;
+  /** The agent that runs on the machine of a workspace now. */
+  agentOf(id: string): Peer;
+  /** Its machine and the agent on it are gone, and nobody was told. */
+  kill(id: string): Promise<void>;
   /** A beat of the workspace's agent. */
   beat(id: string, beat: Record<string, unknown>): Promise<void>;
   close(): Promise<void>;
@@ -30,12 +34,14 @@ export interface MachineStage extends Stage {
 
 export async function openMachines(env: Record<string, string> = {}): Promise<MachineStage> {
   const agents: Peer[] = [];
+  const running = new Map<string, Peer>();
   const booting = new Set<Promise<void>>();
   let isSilent = false;
 
   async function boot({ workspaceId }: ScriptedMachine): Promise<void> {
     const peer = await startPeer(replyWith('ok'));
     agents.push(peer);
+    running.set(workspaceId, peer);
     await createClient({ baseUrl: stage.platform.url }).register({
       body: {
         id: workspaceId,
@@ -82,6 +88,16 @@ export async function openMachines(env: Record<string, string> = {}): Promise<Ma
     },
     row: async (id) => (await admin.listWorkspaces()).find((one) => one.id === id),
     untilStatus: (id, status) => expect.poll(async () => (await machines.row(id))?.status).toBe(status),
+    agentOf(id) {
+      const peer = running.get(id);
+      if (!peer) throw new Error(`no agent of ${id} has come up`);
+      return peer;
+    },
+    async kill(id) {
+      const machine = controlPlane.machineOf(id);
+      if (machine) machine.state = 'terminated';
+      await machines.agentOf(id).stop();
+    },
     async beat(id, beat) {
       const { auth_token: token } = await admin.createToken({ params: { id } });
       const body = { workspace_id: id, error_rate: 0, active_tasks: 0, uptime_seconds: 1, current_task: '', ...beat };

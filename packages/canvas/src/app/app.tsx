@@ -2,9 +2,11 @@
 
 import { lazy, Suspense, useEffect } from 'react';
 import { Banners } from '../banners/banners.tsx';
+import { BundleDrop } from '../canvas/bundle-drop.tsx';
 import { CanvasScreen } from '../canvas/canvas-screen.tsx';
 import { ListView } from '../canvas/list-view.tsx';
 import { rehydrate, select, startConnection, stopConnection, useLive, useSelection } from '../live/index.ts';
+import { useWhy } from '../panels/why/why-store.ts';
 import { Button, Dialog, ErrorBoundary, Mark, toast, toSentence } from '../ui/index.ts';
 import { onUnauthorized } from './api.ts';
 import { confirmSession, showOutage, useGate } from './gate.ts';
@@ -20,6 +22,7 @@ import { useKeyboardRoom } from './use-keyboard-room.ts';
 import { useNarrow } from './use-media.ts';
 
 const SidePanel = lazy(() => import('../panels/side-panel.tsx').then((module) => ({ default: module.SidePanel })));
+const WhyPanel = lazy(() => import('../panels/why/why-panel.tsx').then((module) => ({ default: module.WhyPanel })));
 const Dialogs = lazy(() => import('../dialogs/index.tsx').then((module) => ({ default: module.Dialogs })));
 const EmptyState = lazy(() => import('../panels/empty-state.tsx').then((module) => ({ default: module.EmptyState })));
 
@@ -78,6 +81,7 @@ function Regions() {
   const view = usePreferences((state) => state.view);
   const isNarrow = useNarrow();
   const { id } = useSelection();
+  const isAsking = useWhy((state) => state.target !== null);
   useKeyboard();
   useProvisionToasts();
   useDeepLink();
@@ -103,11 +107,12 @@ function Regions() {
         <CanvasScreen />
       )}
       <Banners />
+      <BundleDrop />
       {id !== null && (
         <Suspense fallback={<aside className="panel" aria-busy="true" />}>
           <ErrorBoundary
             title="The panel stopped"
-            resetKey={id}
+            resetKey={`${id}${isAsking}`}
             fallback={(retry) => (
               <aside className="panel">
                 <div className="boundary" role="alert">
@@ -122,7 +127,7 @@ function Regions() {
               </aside>
             )}
           >
-            <SidePanel />
+            {isAsking ? <WhyPanel /> : <SidePanel />}
           </ErrorBoundary>
         </Suspense>
       )}

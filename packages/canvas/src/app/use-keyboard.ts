@@ -8,6 +8,7 @@ import type { Box, Layout } from '../canvas/layout.ts';
 import { openDialog, useDialogs } from '../dialogs/dialog-store.ts';
 import { PANEL_TABS, select, selectMany, useLive } from '../live/index.ts';
 import { setPanelFull, usePanelSize } from '../panels/panel-size.ts';
+import { closeWhy, openWhy, useWhy } from '../panels/why/why-store.ts';
 
 /** What `?` lists. */
 export const SHORTCUTS: readonly { keys: string; does: string }[] = [
@@ -16,7 +17,8 @@ export const SHORTCUTS: readonly { keys: string; does: string }[] = [
   { keys: 'N', does: 'New workspace' },
   { keys: 'Del', does: 'Delete the selected workspace' },
   { keys: '/', does: 'Write to the selected workspace' },
-  { keys: '1 … 5', does: 'Chat, Activity, Details, Terminal, Files' },
+  { keys: '1 … 6', does: 'Chat, Activity, Details, Terminal, Schedule, Files' },
+  { keys: 'W', does: 'Why is the selected workspace waiting?' },
   { keys: '← ↑ → ↓', does: 'Move between workspaces' },
   { keys: 'Enter', does: 'Select; again: first one below' },
   { keys: 'Shift+Enter', does: 'The one above' },
@@ -82,6 +84,10 @@ function leaveField(): void {
 /** Esc closes the top-most thing; dialogs, menus and drags take it before it comes here. */
 function closeTopmost(): void {
   const { selection } = useLive.getState();
+  if (useWhy.getState().target) {
+    closeWhy();
+    return;
+  }
   if (usePanelSize.getState().full) {
     setPanelFull(false);
     return;
@@ -149,6 +155,9 @@ function runPlain(event: KeyboardEvent): boolean {
       return true;
     case 'z':
       if (id) zoomToNode(id);
+      return id !== null;
+    case 'w':
+      if (id) openWhy({ workspaceId: id });
       return id !== null;
     case 'f':
       fitAll();

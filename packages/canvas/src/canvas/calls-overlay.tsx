@@ -3,11 +3,11 @@
 import { useStore, ViewportPortal } from '@xyflow/react';
 import { usePreferences } from '../app/preferences.ts';
 import { getWorkspace, select, useLive } from '../live/index.ts';
-import { formatAge } from '../ui/index.ts';
-import type { Pair } from './calls.ts';
+import { formatAge, plural, useSlowNow } from '../ui/index.ts';
+import { type Pair, pairCalls } from './calls.ts';
 import { useGraph } from './graph-state.ts';
-import { type CallRoute, routeCall } from './route-call.ts';
-import { useCallPairs } from './use-calls.ts';
+import { type CallRoute, routeCall, visibleEnd } from './route-call.ts';
+import { useCalls } from './use-calls.ts';
 
 const LABEL_ZOOM = 0.7;
 const WIDEST = 3.5;
@@ -16,7 +16,7 @@ const WIDEST = 3.5;
 export const lineWidth = (count: number, base: number) => Math.min(WIDEST, base + Math.log10(Math.max(1, count)));
 
 function describe(pair: Pair): string {
-  const calls = `${pair.count} ${pair.count === 1 ? 'call' : 'calls'}`;
+  const calls = plural(pair.count, 'call');
   if (pair.kind === 'failing') return `${calls} · ${pair.failed} failed`;
   return `${calls} · ${formatAge(Date.now() - pair.lastAt)}`;
 }
@@ -46,6 +46,7 @@ function Line({ pair, route }: { pair: Pair; route: CallRoute }) {
 
 function Label({ pair, route }: { pair: Pair; route: CallRoute }) {
   const name = (id: string) => getWorkspace(id)?.name ?? 'a removed workspace';
+  const from = (pair.callers.length === 1 && pair.callers[0]) || pair.from;
   return (
     <button
       type="button"
@@ -54,7 +55,9 @@ function Label({ pair, route }: { pair: Pair; route: CallRoute }) {
       style={{ left: route.label.x, top: route.label.y }}
       title={`${name(pair.from)} called ${name(pair.to)}`}
       onClick={() => {
-        if (useLive.getState().selection.id !== pair.from) select(pair.from, 'activity', pair.to);
+        if (useLive.getState().selection.id === from) return;
+        // The log of one caller can be narrowed to one peer.
+        select(from, 'activity', pair.callees.length === 1 ? pair.callees[0] : null);
       }}
     >
       {describe(pair)}
@@ -64,11 +67,13 @@ function Label({ pair, route }: { pair: Pair; route: CallRoute }) {
 
 export function CallsOverlay() {
   const isShown = usePreferences((state) => state.showCalls);
-  const pairs = useCallPairs(isShown);
+  const calls = useCalls(isShown);
+  const now = Math.max(useSlowNow(), Date.now());
   const layout = useGraph((state) => state.layout);
   const hasLabels = useStore((state) => state.transform[2] >= LABEL_ZOOM);
-  const isDragging = useGraph((state) => state.drag !== null);
-  if (!isShown || isDragging) return null;
+  const isHidden = useGraph((state) => state.drag !== null || state.chain !== null);
+  if (!isShown || isHidden) return null;
+  const pairs = pairCalls(calls, now, (id) => visibleEnd(layout, id)?.id ?? null);
   const drawn = pairs.flatMap((pair) => {
     const route = routeCall(layout, pair.from, pair.to);
     return route ? [{ pair, route }] : [];

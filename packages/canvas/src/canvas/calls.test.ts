@@ -56,6 +56,27 @@ describe('calls', () => {
   });
 });
 
+describe('calls of who is inside a folded team', () => {
+  it('are the calls of that team: one line for all of them, none for those within it', () => {
+    const call = (id: string, from: string, to: string, status = 'ok') =>
+      callFromRow(row({ id, source_id: from, target_id: to, status, metadata: { delegation_id: id } }));
+    const calls = addCalls(
+      new Map(),
+      [
+        call('1', 'lead', 'x'),
+        call('2', 'lead', 'y', 'failed'),
+        call('3', 'x', 'y'),
+        call('4', 'lead', 'gone'),
+      ].flatMap((each) => each ?? []),
+      NOW,
+    );
+    const ends: Record<string, string | null> = { lead: 'lead', x: 'team', y: 'team', gone: null };
+    expect(pairCalls(calls, NOW, (id) => ends[id] ?? null)).toMatchObject([
+      { from: 'lead', to: 'team', callers: ['lead'], callees: ['x', 'y'], count: 2, failed: 1, kind: 'failing' },
+    ]);
+  });
+});
+
 describe('routeCall', () => {
   const layout = layoutSeats(
     [

@@ -17,8 +17,12 @@ export interface Call {
 
 export interface Pair {
   key: string;
+  /** Ends as they are drawn: what is inside a folded team is that team. */
   from: string;
   to: string;
+  /** Who called and who was called behind them. */
+  callers: readonly string[];
+  callees: readonly string[];
   count: number;
   failed: number;
   lastAt: number;
@@ -78,27 +82,49 @@ export function addCalls(calls: Calls, more: readonly Call[], nowMs: number): Ca
   return next;
 }
 
-export function pairCalls(calls: Calls, nowMs: number): Pair[] {
-  const pairs = new Map<string, Pair>();
+interface Sum {
+  from: string;
+  to: string;
+  callers: Set<string>;
+  callees: Set<string>;
+  count: number;
+  failed: number;
+  lastAt: number;
+}
+
+function kindOf({ failed, count, lastAt }: Sum, nowMs: number): Pair['kind'] {
+  if (failed / count > FAILING_SHARE) return 'failing';
+  return nowMs - lastAt < LIVE_MS ? 'live' : 'recent';
+}
+
+/** @param endOf where a workspace is drawn; null when it is not. Calls within one drawn box are no line. */
+export function pairCalls(calls: Calls, nowMs: number, endOf: (id: string) => string | null = (id) => id): Pair[] {
+  const sums = new Map<string, Sum>();
   for (const call of calls.values()) {
-    if (nowMs - call.at > WINDOW_MS) continue;
-    const key = `${call.from}>${call.to}`;
-    const pair = pairs.get(key) ?? {
-      key,
-      from: call.from,
-      to: call.to,
+    const [from, to] = [endOf(call.from), endOf(call.to)];
+    if (nowMs - call.at > WINDOW_MS || from === null || to === null || from === to) continue;
+    const key = `${from}>${to}`;
+    const sum = sums.get(key) ?? {
+      from,
+      to,
+      callers: new Set(),
+      callees: new Set(),
       count: 0,
       failed: 0,
       lastAt: 0,
-      kind: 'recent',
     };
-    pair.count += 1;
-    if (call.failed) pair.failed += 1;
-    pair.lastAt = Math.max(pair.lastAt, call.at);
-    pairs.set(key, pair);
+    sum.callers.add(call.from);
+    sum.callees.add(call.to);
+    sum.count += 1;
+    if (call.failed) sum.failed += 1;
+    sum.lastAt = Math.max(sum.lastAt, call.at);
+    sums.set(key, sum);
   }
-  for (const pair of pairs.values())
-    pair.kind =
-      pair.failed / pair.count > FAILING_SHARE ? 'failing' : nowMs - pair.lastAt < LIVE_MS ? 'live' : 'recent';
-  return [...pairs.values()];
+  return [...sums].map(([key, sum]) => ({
+    ...sum,
+    key,
+    callers: [...sum.callers],
+    callees: [...sum.callees],
+    kind: kindOf(sum, nowMs),
+  }));
 }

@@ -33,8 +33,13 @@ type Props = NodeProps & { data: CardData };
 const useIsFar = () => useStore((state) => state.transform[2] < FAR_ZOOM);
 
 function useLooks(node: WorkspaceNode, selected: boolean): string {
-  const isDimmed = useGraph((state) => state.filter !== null && state.filter !== node.status);
-  return [selected && 'sel', (isDimmed || node.deleting) && 'dim', node.deleting && 'locked'].filter(Boolean).join(' ');
+  const isFiltered = useGraph((state) => state.filter !== null && state.filter !== node.status);
+  const isOutside = useGraph(({ chain }) => chain !== null && !chain.steps.some((step) => step.id === node.id));
+  const hasChain = useGraph(({ chain }) => chain !== null);
+  const isDimmed = isFiltered || isOutside;
+  return [selected && !hasChain && 'sel', (isDimmed || node.deleting) && 'dim', node.deleting && 'locked']
+    .filter(Boolean)
+    .join(' ');
 }
 
 /** What tests and styles know a card by. */

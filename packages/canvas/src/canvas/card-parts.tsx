@@ -2,6 +2,7 @@
 
 import { useRuns } from '../commands/lifecycle.ts';
 import type { WorkspaceNode } from '../live/index.ts';
+import { openWhy } from '../panels/why/why-store.ts';
 import {
   Button,
   Elapsed,
@@ -119,7 +120,18 @@ export function CardFooter({ node }: { node: WorkspaceNode }) {
       <span className="lbl">{statusLabel(node.status)}</span>
       <StatusFact node={node} />
       {node.queue_depth > 0 && (
-        <span title={`${plural(node.queue_depth, 'message')} waiting`}>{node.queue_depth} queued</span>
+        <button
+          type="button"
+          className="btn queue-why nodrag"
+          aria-label={`${plural(node.queue_depth, 'message')} waiting for ${node.name}: why?`}
+          title={`${plural(node.queue_depth, 'message')} waiting. Why?`}
+          onClick={(event) => {
+            event.stopPropagation();
+            openWhy({ workspaceId: node.id });
+          }}
+        >
+          {node.queue_depth} queued
+        </button>
       )}
       <span className="grow" />
       <Budget node={node} />

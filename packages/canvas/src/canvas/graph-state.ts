@@ -14,11 +14,19 @@ export interface DragPreview {
   ghost: Rect | null;
 }
 
+export interface ChainStep {
+  id: string;
+  /** Since when it waits; null when nobody knows. */
+  since: string | null;
+}
+
 interface GraphState {
   drag: DragPreview | null;
   /** Cards of any other status are dimmed. */
   filter: string | null;
   layout: Layout;
+  /** From what waits to what blocks; cards outside of it are dimmed. */
+  chain: { steps: readonly ChainStep[]; stuck: boolean } | null;
 }
 
 export const EMPTY_LAYOUT: Layout = { boxes: [], byId: new Map(), broken: [] };
@@ -27,6 +35,7 @@ export const useGraph = create<GraphState>(() => ({
   drag: null,
   filter: null,
   layout: EMPTY_LAYOUT,
+  chain: null,
 }));
 
 export function setDragPreview(drag: DragPreview | null): void {
@@ -34,6 +43,10 @@ export function setDragPreview(drag: DragPreview | null): void {
   if (before === drag) return;
   if (before && drag && before.target === drag.target && before.leaves === drag.leaves && before.id === drag.id) return;
   useGraph.setState({ drag });
+}
+
+export function showChain(steps: readonly ChainStep[] | null, stuck: boolean): void {
+  useGraph.setState({ chain: steps ? { steps, stuck } : null });
 }
 
 export function toggleFilter(status: string): void {

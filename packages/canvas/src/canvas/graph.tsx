@@ -15,6 +15,7 @@ import { select, selectMany, useLive, useSelection } from '../live/index.ts';
 import { CallsOverlay } from './calls-overlay.tsx';
 import { fitAll, loadViewport, noteCamera, setFlow, zoomToNode } from './camera.ts';
 import { type CardData, NODE_TYPES } from './card-node.tsx';
+import { ChainOverlay } from './chain-overlay.tsx';
 import { DropDialog } from './drop-dialog.tsx';
 import { DropOverlay } from './drop-overlay.tsx';
 import { EMPTY_LAYOUT, useGraph } from './graph-state.ts';
@@ -174,6 +175,7 @@ function LoadedGraph({ start }: { start: Viewport | null }) {
         <Background id="dots-a" variant={BackgroundVariant.Dots} {...DOTS} />
         <Background id="dots-b" variant={BackgroundVariant.Dots} {...DOTS} offset={[14, 24.25]} />
         <CallsOverlay />
+        <ChainOverlay />
         <DropOverlay />
       </ReactFlow>
       {drag.pending && <DropDialog pending={drag.pending} onConfirm={drag.confirm} onCancel={drag.cancel} />}

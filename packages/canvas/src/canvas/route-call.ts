@@ -16,8 +16,9 @@ export interface CallRoute {
 
 const RADIUS = 6;
 const STUB_INSET = 44;
-/** Two stubs of one child (there and back) stand beside each other. */
-const RETURN_SHIFT = 14;
+/** Two stubs of one child (there and back) stand beside each other, with room for the label of the first. */
+const RETURN_SHIFT = 96;
+const EDGE_INSET = 12;
 
 const centreX = (box: Box) => box.x + box.width / 2;
 
@@ -35,14 +36,14 @@ function gapAbove(box: Box, siblings: readonly Box[]): number {
 
 function routeStub(parent: Box, child: Box, siblings: readonly Box[], isReturn: boolean): CallRoute {
   const base = child.children.length > 0 ? child.x + STUB_INSET : centreX(child);
-  const x = base + (isReturn ? RETURN_SHIFT : 0);
+  const x = isReturn ? Math.min(base + RETURN_SHIFT, child.x + child.width - EDGE_INSET) : base;
   const gap = gapAbove(child, siblings);
   const top = child.y - gap;
   const end = isReturn ? { x, y: top } : { x, y: child.y };
   return {
     path: isReturn ? `M${x} ${child.y}V${top}` : `M${x} ${top}V${child.y}`,
     end,
-    label: { x: x + (isReturn ? 8 : 8), y: child.y - gap / 2, centred: false },
+    label: { x: x + 8, y: child.y - gap / 2, centred: false },
     isFar: false,
     depth: parent.depth,
   };

@@ -3,8 +3,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { api } from '../app/api.ts';
 import { onEvent, useLive } from '../live/index.ts';
-import { useSlowNow } from '../ui/index.ts';
-import { addCalls, type Call, type Calls, callFromEvent, callFromRow, type Pair, pairCalls } from './calls.ts';
+import { addCalls, type Call, type Calls, callFromEvent, callFromRow } from './calls.ts';
 
 const EVERY_MS = 60_000;
 const AT_ONCE = 4;
@@ -30,13 +29,14 @@ async function fetchCalls(ids: readonly string[], signal: AbortSignal): Promise<
   return calls;
 }
 
-/** Pairs to draw; empty while `enabled` is false. */
-export function useCallPairs(enabled: boolean): Pair[] {
-  const [calls, setCalls] = useState<Calls>(new Map());
+const NONE: Calls = new Map();
+
+/** The calls of the last hour; none while `enabled` is false. */
+export function useCalls(enabled: boolean): Calls {
+  const [calls, setCalls] = useState<Calls>(NONE);
   const ids = useRef<readonly string[]>([]);
   ids.current = useLive((state) => state.model.order);
   const isKnown = ids.current.length > 0;
-  const now = useSlowNow();
   useEffect(() => {
     if (!enabled || !isKnown) return;
     const stop = new AbortController();
@@ -58,5 +58,5 @@ export function useCallPairs(enabled: boolean): Pair[] {
       unsubscribe();
     };
   }, [enabled, isKnown]);
-  return enabled ? pairCalls(calls, Math.max(now, Date.now())) : [];
+  return enabled ? calls : NONE;
 }

@@ -3,7 +3,9 @@
 import {
   Activity,
   ArrowRightLeft,
+  CalendarClock,
   Copy,
+  Download,
   Eraser,
   FolderInput,
   FolderOpen,
@@ -28,6 +30,7 @@ import {
   Trash2,
   UnfoldVertical,
   Unlink,
+  Waypoints,
 } from 'lucide-react';
 import { setPreference, usePreferences } from '../app/preferences.ts';
 import { zoomToNode } from '../canvas/camera.ts';
@@ -35,7 +38,9 @@ import { arrangeChildren, setCollapsed } from '../canvas/moves.ts';
 import { currentLayout } from '../canvas/use-seats.ts';
 import { openDialog } from '../dialogs/dialog-store.ts';
 import { select, useLive, type WorkspaceNode } from '../live/index.ts';
+import { openWhy } from '../panels/why/why-store.ts';
 import { copyText, type MenuGroups, type MenuItem, toast } from '../ui/index.ts';
+import { chooseBundles, exportBundle } from './bundles.ts';
 import { listRunActions, type RunAction, run, runWord } from './lifecycle.ts';
 
 export { restart } from './lifecycle.ts';
@@ -52,6 +57,13 @@ function listViews({ id, runtime }: WorkspaceNode): MenuItem[] {
   return [
     { id: 'chat', label: 'Chat', icon: MessageSquare, shortcut: '1', onSelect: () => select(id, 'chat') },
     { id: 'activity', label: 'Activity', icon: Activity, shortcut: '2', onSelect: () => select(id, 'activity') },
+    {
+      id: 'why',
+      label: 'Why is it waiting?',
+      icon: Waypoints,
+      shortcut: 'W',
+      onSelect: () => openWhy({ workspaceId: id }),
+    },
     { id: 'details', label: 'Details', icon: Info, shortcut: '3', onSelect: () => select(id, 'details') },
     ...(runtime === 'external'
       ? []
@@ -63,8 +75,11 @@ function listViews({ id, runtime }: WorkspaceNode): MenuItem[] {
             shortcut: '4',
             onSelect: () => select(id, 'terminal'),
           },
-          { id: 'files', label: 'Files', icon: FolderOpen, shortcut: '5', onSelect: () => select(id, 'files') },
         ]),
+    { id: 'schedule', label: 'Schedule', icon: CalendarClock, shortcut: '5', onSelect: () => select(id, 'schedule') },
+    ...(runtime === 'external'
+      ? []
+      : [{ id: 'files', label: 'Files', icon: FolderOpen, shortcut: '6', onSelect: () => select(id, 'files') }]),
   ];
 }
 
@@ -130,6 +145,10 @@ function listRuns(node: WorkspaceNode): MenuItem[] {
   return items;
 }
 
+function listExport(node: WorkspaceNode): MenuItem {
+  return { id: 'export', label: 'Export bundle', icon: Download, onSelect: () => void exportBundle(node) };
+}
+
 /** What can be done with one workspace; what does not apply is not listed. */
 export function listNodeMenu(node: WorkspaceNode): MenuGroups {
   const { canWrite } = useLive.getState().connection;
@@ -148,7 +167,7 @@ export function listNodeMenu(node: WorkspaceNode): MenuGroups {
     listViews(node),
     listPlaces(node).map(change),
     listTeam(node).map(change),
-    [...listRuns(node).map(change), link],
+    [...listRuns(node).map(change), link, change(listExport(node))],
     [change(remove)],
   ];
 }
@@ -156,7 +175,21 @@ export function listNodeMenu(node: WorkspaceNode): MenuGroups {
 /** What the palette offers beside the workspaces. */
 export function listCommands(): MenuItem[] {
   const isDark = usePreferences.getState().theme !== 'light';
+  const { selection, model } = useLive.getState();
+  const selected = selection.id ? model.nodes[selection.id] : undefined;
+  const ofSelected: MenuItem[] = selected
+    ? [
+        {
+          id: 'why',
+          label: `Why is ${selected.name} waiting?`,
+          icon: Waypoints,
+          shortcut: 'W',
+          onSelect: () => openWhy({ workspaceId: selected.id }),
+        },
+      ]
+    : [];
   return [
+    ...ofSelected,
     { id: 'create', label: 'New workspace', icon: Plus, shortcut: 'N', onSelect: () => openDialog({ kind: 'create' }) },
     {
       id: 'import',
@@ -164,6 +197,7 @@ export function listCommands(): MenuItem[] {
       icon: FolderInput,
       onSelect: () => openDialog({ kind: 'import' }),
     },
+    { id: 'import-bundle', label: 'Import a bundle', icon: FolderInput, onSelect: chooseBundles },
     {
       id: 'connect-model',
       label: 'Connect a model',

@@ -5,8 +5,9 @@ import { ApiError } from '@molecule/contract';
 import { useState } from 'react';
 import { api } from '../app/api.ts';
 import { focusSomeCard } from '../canvas/focus.ts';
+import { exportBundle } from '../commands/bundles.ts';
 import { dropWorkspace, getWorkspace, listDescendants, setDeleting, useConnection, useLive } from '../live/index.ts';
-import { ConfirmDialog, plural } from '../ui/index.ts';
+import { Button, ConfirmDialog, plural } from '../ui/index.ts';
 import { closeDialog } from './dialog-store.ts';
 import { countStopFailures, Victims } from './victims.tsx';
 
@@ -71,6 +72,14 @@ export function DeleteDialog({ id }: { id: string }) {
         <input type="checkbox" checked={purge} onChange={(event) => setPurge(event.target.checked)} />
         <span>Purge as well: history and files cannot be brought back{isTeam ? ' for any of them' : ''}</span>
       </label>
+      {!tried && (
+        <div className="row">
+          <span className="hint grow">A delete cannot be undone.</span>
+          <Button size="sm" look="line" onClick={() => void exportBundle(node)}>
+            Export first
+          </Button>
+        </div>
+      )}
       {!canWrite && <div className="note warn">The platform is out of reach. This has to wait.</div>}
     </ConfirmDialog>
   );

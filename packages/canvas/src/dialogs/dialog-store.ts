@@ -1,6 +1,6 @@
 // Which dialog is open. Any part of the canvas opens one; `Dialogs` draws it.
 
-import type { ConnectionBlock } from '@molecule/contract';
+import type { ConnectionBlock, ImportedBundle } from '@molecule/contract';
 import { create } from 'zustand';
 
 export type DialogRequest =
@@ -22,6 +22,7 @@ export type DialogRequest =
   | { kind: 'extract'; id: string }
   | { kind: 'rename'; id: string }
   | { kind: 'import'; dir?: string }
+  | { kind: 'bundle-result'; file: string; root: ImportedBundle }
   | { kind: 'connect-model'; key?: string | undefined }
   /** With the block of a token that was just made; without it the seat's, which has none. */
   | { kind: 'connect'; id: string; connection?: ConnectionBlock }

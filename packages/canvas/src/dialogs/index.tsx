@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'react';
 import { SHORTCUTS } from '../app/use-keyboard.ts';
 import { focusSomeCard } from '../canvas/focus.ts';
 import { Dialog, Kbd } from '../ui/index.ts';
+import { BundleResultDialog } from './bundles/bundle-result-dialog.tsx';
 import { ConnectDialog } from './connect/connect-dialog.tsx';
 import { RotateDialog } from './connect/rotate-dialog.tsx';
 import { ConnectModelDialog } from './connect-model-dialog.tsx';
@@ -61,6 +62,8 @@ function Opened({ request }: { request: DialogRequest }) {
       return <ExtractDialog id={request.id} />;
     case 'import':
       return <ImportDialog dir={request.dir} />;
+    case 'bundle-result':
+      return <BundleResultDialog file={request.file} root={request.root} />;
     case 'connect-model':
       return <ConnectModelDialog wanted={request.key} />;
     case 'connect':

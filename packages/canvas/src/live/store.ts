@@ -19,7 +19,7 @@ export interface Connection {
 }
 
 /** In the order they stand in. */
-export const PANEL_TABS = ['chat', 'activity', 'details', 'terminal', 'files'] as const;
+export const PANEL_TABS = ['chat', 'activity', 'details', 'terminal', 'schedule', 'files'] as const;
 export type PanelTab = (typeof PANEL_TABS)[number];
 export interface Selection {
   /** The workspace the panel shows. */

@@ -32,11 +32,16 @@ const TerminalTab = lazy(() =>
 
 const FilesTab = lazy(() => import('./files/files-tab.tsx').then((module) => ({ default: module.FilesTab })));
 
+const ScheduleTab = lazy(() =>
+  import('./schedule/schedule-tab.tsx').then((module) => ({ default: module.ScheduleTab })),
+);
+
 const TABS = [
   { id: 'chat', label: 'Chat' },
   { id: 'activity', label: 'Activity' },
   { id: 'details', label: 'Details' },
   { id: 'terminal', label: 'Terminal' },
+  { id: 'schedule', label: 'Schedule' },
   { id: 'files', label: 'Files' },
 ] as const satisfies readonly { id: PanelTab; label: string }[];
 
@@ -135,6 +140,11 @@ export function SidePanel() {
           {tab === 'terminal' && (
             <Suspense fallback={null}>
               <TerminalTab key={node.id} node={node} />
+            </Suspense>
+          )}
+          {tab === 'schedule' && (
+            <Suspense fallback={null}>
+              <ScheduleTab key={node.id} node={node} />
             </Suspense>
           )}
           {tab === 'files' && (

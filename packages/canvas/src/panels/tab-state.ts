@@ -4,8 +4,13 @@ import { create } from 'zustand';
 
 const useStore = create<Record<string, unknown>>(() => ({}));
 
-/** Like `useState`, kept under a name; names are `<workspace>.<tab>.<what>`. */
+/** For whoever leads to a tab; names are `<workspace>.<tab>.<what>`. */
+export function setTabState(name: string, value: unknown): void {
+  useStore.setState({ [name]: value });
+}
+
+/** Like `useState`, kept under a name. */
 export function useTabState<T>(name: string, initial: T): [T, (value: T) => void] {
   const value = useStore((state) => (name in state ? (state[name] as T) : initial));
-  return [value, (next) => useStore.setState({ [name]: next })];
+  return [value, (next) => setTabState(name, next)];
 }

@@ -6,6 +6,7 @@ import { useRuns } from '../commands/lifecycle.ts';
 import { select, useConnection, useSelection, type WorkspaceNode } from '../live/index.ts';
 import { Button, ElapsedWords, formatCents, StatusGlyph, useSlowNow } from '../ui/index.ts';
 import { RunRefusal } from './run-refusal.tsx';
+import { openWhy } from './why/why-store.ts';
 
 const SHOWN = new Set(['degraded', 'failed', 'offline', 'paused', 'awaiting_agent', 'hibernating', 'hibernated']);
 
@@ -33,6 +34,11 @@ function Since({ node }: { node: WorkspaceNode }) {
       {hasLog && (
         <button type="button" className="link" onClick={() => select(node.id, 'details', 'log')}>
           View its log
+        </button>
+      )}{' '}
+      {!RESTING.has(node.status) && (
+        <button type="button" className="link" onClick={() => openWhy({ workspaceId: node.id })}>
+          Why?
         </button>
       )}
     </p>

@@ -1,10 +1,14 @@
 // Keeps queries over the activity log current: what an event may have changed is read again, once however many come during a read.
 
+import type { EventFrame } from '@molecule/contract';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { onEvent } from '../live/index.ts';
 
-/** Reads every query below `[name, workspaceId]` again after a row or delegation of that workspace changed. */
+const isNews = ({ event }: EventFrame) =>
+  event === 'ACTIVITY_LOGGED' || event === 'RECEIPT_UPDATED' || event.startsWith('DELEGATION_');
+
+/** Reads every query below `[name, workspaceId]` again after a row, a receipt or a delegation of that workspace changed. */
 export function useActivityRefresh(name: string, workspaceId: string, enabled = true): void {
   const client = useQueryClient();
   useEffect(() => {
@@ -26,7 +30,7 @@ export function useActivityRefresh(name: string, workspaceId: string, enabled = 
     }
     return onEvent((frame) => {
       if (frame.workspace_id !== workspaceId) return;
-      if (frame.event === 'ACTIVITY_LOGGED' || frame.event.startsWith('DELEGATION_')) void readAgain();
+      if (isNews(frame)) void readAgain();
     });
   }, [client, name, workspaceId, enabled]);
 }

@@ -42,6 +42,18 @@ export function DelegationIcon({ small }: { small?: boolean }) {
   );
 }
 
+/** A chain of causes that ends in a filled atom. */
+export function ChainIcon({ small }: { small?: boolean }) {
+  return (
+    <OwnGlyph small={small}>
+      <circle cx="3.4" cy="11.8" r="1.7" />
+      <circle cx="8" cy="5" r="1.7" />
+      <circle cx="12.6" cy="11.8" r="2" fill="currentColor" />
+      <path d="m4.4 10.4 2.7-4M8.9 6.4l2.5 3.7" />
+    </OwnGlyph>
+  );
+}
+
 export function Mark() {
   return (
     <svg className="mark" viewBox="0 0 24 24" role="img" aria-label="Molecule">

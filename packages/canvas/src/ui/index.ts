@@ -13,6 +13,7 @@ export * from './json.tsx';
 export * from './kbd.tsx';
 export * from './menu.tsx';
 export * from './receipt.tsx';
+export * from './save-as.ts';
 export * from './skeleton.tsx';
 export * from './status.tsx';
 export * from './tabs.tsx';

@@ -13,6 +13,7 @@ export type Kind =
   | 'skill'
   | 'memory'
   | 'schedule'
+  | 'event'
   | 'error'
   | 'other';
 
@@ -55,7 +56,8 @@ const KINDS: Record<string, Kind> = {
 function kindOf(row: ActivityRow): Kind {
   if (row.activity_type !== 'a2a_receive') return KINDS[row.activity_type] ?? 'other';
   if (row.source_id !== null) return 'in';
-  return row.origin ? 'schedule' : 'chat';
+  if (!row.origin) return 'chat';
+  return row.origin === 'system:cron' ? 'schedule' : 'event';
 }
 
 export function delegationIdOf(row: ActivityRow): string | null {

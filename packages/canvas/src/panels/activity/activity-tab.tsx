@@ -14,6 +14,7 @@ import { bucketEntries, type Entry, hasFailed, listEntries } from './activity-ro
 import { EntryAside, EntryRows, EntryTable } from './entry-list.tsx';
 import { withWhom } from './entry-parts.tsx';
 import { Histogram } from './histogram.tsx';
+import { TimeRange } from './time-range.tsx';
 import './activity.css';
 
 const FILTERS = [
@@ -24,16 +25,9 @@ const FILTERS = [
   { id: 'tasks', label: 'Tasks', type: 'task_update' },
   { id: 'skills', label: 'Skills', type: 'skill_promotion' },
   { id: 'logs', label: 'Logs', type: 'agent_log' },
+  { id: 'schedules', label: 'Schedules', type: 'cron_run' },
 ] as const;
 type FilterId = (typeof FILTERS)[number]['id'] | 'errors';
-
-const RANGES = [
-  { seconds: 900, label: '15 m' },
-  { seconds: 3_600, label: '1 h' },
-  { seconds: 86_400, label: '24 h' },
-  { seconds: 604_800, label: '7 d' },
-  { seconds: 2_592_000, label: '30 d' },
-] as const;
 
 const PAGE = 100;
 const MOST = 500;
@@ -45,6 +39,7 @@ function useRows(node: WorkspaceNode, type: string | undefined, seconds: number,
   return useQuery({
     queryKey: ['activity', node.id, type, seconds, limit, peer],
     placeholderData: keepPreviousData,
+    refetchOnMount: 'always',
     refetchInterval: isLive ? REFRESH_MS : false,
     queryFn: ({ signal }) =>
       api.listActivity({
@@ -154,18 +149,7 @@ export function ActivityTab({ node }: { node: WorkspaceNode }) {
           <span className="muted num act-count">
             {plural(entries.length, 'row')} · {plural(failures, 'error')}
           </span>
-          <fieldset className="seg" aria-label="Time">
-            {RANGES.map((one) => (
-              <button
-                key={one.seconds}
-                type="button"
-                aria-pressed={seconds === one.seconds}
-                onClick={() => setSeconds(one.seconds)}
-              >
-                {one.label}
-              </button>
-            ))}
-          </fieldset>
+          <TimeRange seconds={seconds} onChange={setSeconds} />
         </div>
         {isWide && (
           <Histogram
@@ -184,9 +168,15 @@ export function ActivityTab({ node }: { node: WorkspaceNode }) {
             </Button>
           </div>
         )}
-        <List entries={shown} openId={openId} onOpen={setOpenId} end={end} />
+        <List workspaceId={node.id} entries={shown} openId={openId} onOpen={setOpenId} end={end} />
       </div>
-      {isWide && <EntryAside entry={shown.find((one) => one.row.id === openId)} onClose={() => setOpenId(null)} />}
+      {isWide && (
+        <EntryAside
+          workspaceId={node.id}
+          entry={shown.find((one) => one.row.id === openId)}
+          onClose={() => setOpenId(null)}
+        />
+      )}
     </div>
   );
 }

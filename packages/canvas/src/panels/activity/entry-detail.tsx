@@ -1,13 +1,17 @@
 // Everything about one entry: receipts, both bodies, the tools it used, and what can be done about it.
 
 import { TriangleAlert } from 'lucide-react';
-import type { ReactNode } from 'react';
+import { lazy, type ReactNode, Suspense, useState } from 'react';
 import { restart } from '../../commands/index.ts';
 import { getWorkspace, select } from '../../live/index.ts';
-import { Button, CopyButton, formatDuration, formatFull, Icon, JsonBlock } from '../../ui/index.ts';
+import { Button, CopyButton, formatDuration, formatFull, Icon, JsonBlock, useSlowNow } from '../../ui/index.ts';
 import { readTrace } from '../chat/a2a-shapes.ts';
+import { openWhy } from '../why/why-store.ts';
 import { type Entry, hasFailed } from './activity-rows.ts';
 import { kindLabel, StandingMark, withWhom } from './entry-parts.tsx';
+import { whyTargetOf } from './slow.ts';
+
+const TraceDialog = lazy(() => import('./trace-dialog.tsx').then((module) => ({ default: module.TraceDialog })));
 
 export function titleOf(entry: Entry): string {
   const whom = withWhom(entry);
@@ -78,12 +82,24 @@ function Tools({ trace, tookMs }: { trace: unknown; tookMs: number | null }) {
   const longest = Math.max(tookMs ?? 0, ...steps.map((step) => step.ms), 1);
   return (
     <section>
-      <h4 className="h-label">Tools</h4>
+      <h4 className="h-label row">
+        <span className="grow">Trace</span>
+        {tookMs !== null && <span className="num">{formatDuration(tookMs)}</span>}
+      </h4>
       <ul className="tw num">
+        {tookMs !== null && (
+          <li>
+            <span className="mono clip">turn</span>
+            <span className="lane">
+              <i style={{ width: '100%' }} />
+            </span>
+            <span className="muted">{formatDuration(tookMs)}</span>
+          </li>
+        )}
         {steps.map((step, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: the trace of a finished turn never changes
           <li key={index} title={step.output_preview || step.input}>
-            <span className="mono clip">{step.tool}</span>
+            <span className="mono clip">{tookMs === null ? step.tool : `· ${step.tool}`}</span>
             <span className="lane">
               <i className={step.ok ? '' : 'e'} style={{ width: `${Math.max(1.5, (step.ms / longest) * 100)}%` }} />
             </span>
@@ -95,15 +111,50 @@ function Tools({ trace, tookMs }: { trace: unknown; tookMs: number | null }) {
   );
 }
 
-function Actions({ entry }: { entry: Entry }) {
+function SlowNote({ entry, workspaceId }: { entry: Entry; workspaceId: string }) {
+  const target = whyTargetOf(entry, workspaceId, Math.max(useSlowNow(), Date.now()));
+  if (!target) return null;
+  return (
+    <div className="note warn" data-testid="entry-slow">
+      <Icon of={TriangleAlert} small />
+      <span>
+        Not answered yet: still working, or stuck.{' '}
+        <button type="button" className="link underlined" onClick={() => openWhy(target)}>
+          See why
+        </button>
+      </span>
+    </div>
+  );
+}
+
+export function FullTrace({ entry, workspaceId }: { entry: Entry; workspaceId: string }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <>
+      <Button look="line" onClick={() => setOpen(true)}>
+        Full trace
+      </Button>
+      {isOpen && (
+        <Suspense fallback={null}>
+          <TraceDialog workspaceId={workspaceId} entry={entry} onClose={() => setOpen(false)} />
+        </Suspense>
+      )}
+    </>
+  );
+}
+
+function Actions({ entry, workspaceId }: { entry: Entry; workspaceId: string | undefined }) {
   const peer = entry.peerId ? getWorkspace(entry.peerId) : undefined;
-  if (!peer) return null;
+  if (!peer && !workspaceId) return null;
   return (
     <div className="row det-acts-row">
-      <Button look="line" onClick={() => select(peer.id, 'activity')}>
-        Open {peer.name}
-      </Button>
-      {hasFailed(entry) && peer.runtime !== 'external' && (
+      {workspaceId && <FullTrace entry={entry} workspaceId={workspaceId} />}
+      {peer && (
+        <Button look="line" onClick={() => select(peer.id, 'activity')}>
+          Open {peer.name}
+        </Button>
+      )}
+      {hasFailed(entry) && peer && peer.runtime !== 'external' && (
         <Button look="line" onClick={() => restart(peer)}>
           Restart it
         </Button>
@@ -112,7 +163,15 @@ function Actions({ entry }: { entry: Entry }) {
   );
 }
 
-export function EntryDetail({ entry }: { entry: Entry }) {
+export interface EntryDetailProps {
+  entry: Entry;
+  /** Whose log it is in; absent inside the full trace, which is not opened twice. */
+  workspaceId?: string;
+  /** Its head has the full trace already. */
+  hasHead?: boolean;
+}
+
+export function EntryDetail({ entry, workspaceId, hasHead = false }: EntryDetailProps) {
   const { row, result } = entry;
   const error = row.error_detail ?? result?.error_detail;
   return (
@@ -123,11 +182,12 @@ export function EntryDetail({ entry }: { entry: Entry }) {
           <span>{error}</span>
         </div>
       )}
+      {workspaceId && <SlowNote entry={entry} workspaceId={workspaceId} />}
       <Facts entry={entry} />
       <Body label="Request" value={row.request_body} />
       <Body label="Response" value={row.response_body ?? result?.response_body} />
       <Tools trace={row.tool_trace} tookMs={row.duration_ms} />
-      <Actions entry={entry} />
+      <Actions entry={entry} workspaceId={hasHead ? undefined : workspaceId} />
     </div>
   );
 }

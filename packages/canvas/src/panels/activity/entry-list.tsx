@@ -4,10 +4,11 @@ import { ChevronDown, ChevronRight, X } from 'lucide-react';
 import { Fragment, type ReactNode } from 'react';
 import { formatDuration, formatFull, formatTime, formatTimeExact, Icon, IconButton } from '../../ui/index.ts';
 import type { Entry } from './activity-rows.ts';
-import { EntryDetail, titleOf } from './entry-detail.tsx';
+import { EntryDetail, FullTrace, titleOf } from './entry-detail.tsx';
 import { KindIcon, kindLabel, StandingMark, withWhom } from './entry-parts.tsx';
 
 export interface EntryListProps {
+  workspaceId: string;
   entries: readonly Entry[];
   /** Row id of the entry that is open. */
   openId: string | null;
@@ -16,7 +17,7 @@ export interface EntryListProps {
   end: ReactNode;
 }
 
-export function EntryRows({ entries, openId, onOpen, end }: EntryListProps) {
+export function EntryRows({ workspaceId, entries, openId, onOpen, end }: EntryListProps) {
   return (
     <div className="act-list scroll">
       {entries.map((entry) => {
@@ -51,7 +52,7 @@ export function EntryRows({ entries, openId, onOpen, end }: EntryListProps) {
               </span>
               <Icon of={isOpen ? ChevronDown : ChevronRight} small />
             </button>
-            {isOpen && <EntryDetail entry={entry} />}
+            {isOpen && <EntryDetail entry={entry} workspaceId={workspaceId} />}
           </Fragment>
         );
       })}
@@ -127,7 +128,13 @@ export function EntryTable({ entries, openId, onOpen, end }: EntryListProps) {
   );
 }
 
-export function EntryAside({ entry, onClose }: { entry: Entry | undefined; onClose(): void }) {
+export interface EntryAsideProps {
+  workspaceId: string;
+  entry: Entry | undefined;
+  onClose(): void;
+}
+
+export function EntryAside({ workspaceId, entry, onClose }: EntryAsideProps) {
   if (!entry)
     return (
       <aside className="act-aside" aria-label="Details">
@@ -138,12 +145,13 @@ export function EntryAside({ entry, onClose }: { entry: Entry | undefined; onClo
     <aside className="act-aside" aria-label="Details">
       <div className="act-aside-h">
         <h3 className="grow clip">{titleOf(entry)}</h3>
+        <FullTrace entry={entry} workspaceId={workspaceId} />
         <IconButton small label="Close the details" onClick={onClose}>
           <Icon of={X} />
         </IconButton>
       </div>
       <div className="scroll grow">
-        <EntryDetail entry={entry} />
+        <EntryDetail entry={entry} workspaceId={workspaceId} hasHead />
       </div>
     </aside>
   );

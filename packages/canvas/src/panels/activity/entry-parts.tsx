@@ -10,11 +10,13 @@ import {
   FileText,
   type LucideIcon,
   MessageSquare,
+  Radio,
   TriangleAlert,
   Zap,
 } from 'lucide-react';
 import { getWorkspace } from '../../live/index.ts';
 import { DelegationIcon, Icon, Receipt } from '../../ui/index.ts';
+import { originOf } from '../chat/origins.ts';
 import type { Entry, Kind, Standing } from './activity-rows.ts';
 
 const KINDS: Record<Exclude<Kind, 'delegation'>, { label: string; icon: LucideIcon }> = {
@@ -25,7 +27,8 @@ const KINDS: Record<Exclude<Kind, 'delegation'>, { label: string; icon: LucideIc
   log: { label: 'Log', icon: FileText },
   skill: { label: 'Skill', icon: Zap },
   memory: { label: 'Memory', icon: Brain },
-  schedule: { label: 'Event', icon: Clock },
+  schedule: { label: 'Schedule', icon: Clock },
+  event: { label: 'Event', icon: Radio },
   error: { label: 'Error', icon: TriangleAlert },
   other: { label: 'Other', icon: Circle },
 };
@@ -41,7 +44,8 @@ const SHORT_ID = 8;
 /** The other side by name; a removed one by the start of its id; null when there is none. */
 export function withWhom(entry: Entry): string | null {
   if (entry.isPerson) return 'You';
-  if (entry.row.origin) return entry.row.origin;
+  const origin = originOf(entry.row);
+  if (origin) return origin.name;
   if (!entry.peerId) return null;
   return getWorkspace(entry.peerId)?.name ?? entry.peerId.slice(0, SHORT_ID);
 }

@@ -2,16 +2,18 @@
 
 import { ChevronDown, ChevronUp } from 'lucide-react';
 import { type UIEvent, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
-import type { WorkspaceNode } from '../../live/index.ts';
+import { useConnection, type WorkspaceNode } from '../../live/index.ts';
 import { Button, ElapsedWords, Icon, Skeleton, Tabs, toast } from '../../ui/index.ts';
 import { CommsView } from '../comms/comms-view.tsx';
 import { useTabState } from '../tab-state.ts';
-import { Composer } from './composer.tsx';
+import { DropZone } from './attachments/drop-zone.tsx';
+import { Composer, lockReason } from './composer.tsx';
 import { loadConversation, loadOlder, useConversation } from './conversations.ts';
 import { delegationsOf } from './delegations.ts';
 import { stopTurn } from './delivery.ts';
 import { TurnView } from './turn-view.tsx';
 import { isRunning, type Turn } from './turns.ts';
+import './attachments/attachments.css';
 import './chat.css';
 
 const NEAR_END_PX = 120;
@@ -57,8 +59,10 @@ function MyChat({ node }: { node: WorkspaceNode }) {
   const stop = (task: string) =>
     stopTurn(node.id, task).catch((failure: Error) => toast.error(`The turn could not be stopped: ${failure.message}`));
 
+  const lock = lockReason(node, useConnection().canWrite);
+
   return (
-    <>
+    <DropZone workspaceId={node.id} name={node.name} locked={lock !== null}>
       <div
         className="chat scroll"
         ref={box}
@@ -84,7 +88,7 @@ function MyChat({ node }: { node: WorkspaceNode }) {
       )}
       {(running || node.current_task) && <LiveBar running={running} task={node.current_task} feed={feed} />}
       <Composer key={node.id} node={node} lastSent={lastSent} onStop={taskId ? () => void stop(taskId) : null} />
-    </>
+    </DropZone>
   );
 }
 
@@ -115,6 +119,7 @@ export function ChatTab({ node }: { node: WorkspaceNode }) {
 
 function describeRun(turn: Turn | undefined, task: string): string {
   if (turn?.state.is === 'streaming' && turn.state.text) return 'Writing';
+  if (turn?.state.is === 'retrying') return turn.state.why;
   return task || (turn?.state.is === 'sending' ? 'Sent, waiting for the agent' : 'Working');
 }
 

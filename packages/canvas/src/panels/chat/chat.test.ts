@@ -35,6 +35,48 @@ const a2aResponse = (seconds = 4.1) =>
   );
 const stateOf = (conversation: Conversation): TurnState | undefined => conversation.turns[0]?.state;
 
+describe('a line', () => {
+  const queued = (queueId: string, place: number): TurnState => ({ is: 'queued', queueId, place, injectedAt: null });
+  const line = setTurnState(
+    setTurnState(beginTurn(asked(), { key: 'm2', text: 'And?', at: at(1) }), 'm1', queued('q1', 1)),
+    'm2',
+    queued('q2', 2),
+  );
+
+  it('moves up when the one before it is answered or given up, by call or by row, and only then', () => {
+    const answered = answerTurn(line, 'm1', answer('Yes', 3));
+    const byRow = applyRows(line, [answeredRow()]);
+    const givenUp = setTurnState(line, 'm1', explainFailure('gave up'));
+    for (const next of [answered, byRow, givenUp])
+      expect(next.turns.find((turn) => turn.key === 'm2')?.state).toMatchObject({ is: 'queued', place: 1 });
+    expect(answerTurn(line, 'm2', answer('Yes', 3)).turns[0]?.state).toMatchObject({ is: 'queued', place: 1 });
+  });
+});
+
+describe('receipts', () => {
+  it('mark a queued message and a known delegation as picked up, and add nothing else', () => {
+    const queued = setTurnState(asked(), 'm1', { is: 'queued', queueId: 'q1', place: 1, injectedAt: null });
+    const picked = applyEvent(queued, frame('RECEIPT_UPDATED', { queue_id: 'q1', injected_at: at(3) }));
+    expect(picked.turns[0]?.state).toMatchObject({ is: 'queued', injectedAt: at(3) });
+    const sent = frame('DELEGATION_SENT', { delegation_id: 'd1', target_id: 'w', task_preview: 'Check' });
+    const box = applyEvent(
+      applyEvent(asked(), sent),
+      frame('RECEIPT_UPDATED', { delegation_id: 'd1', injected_at: at(4) }),
+    );
+    expect(box.delegations).toMatchObject([{ id: 'd1', task: 'Check', pickedUpAt: at(4) }]);
+    const unknown = applyEvent(asked(), frame('RECEIPT_UPDATED', { delegation_id: 'd9', injected_at: at(4) }));
+    expect(unknown.delegations).toEqual([]);
+  });
+
+  it('a full queue says when to try again, whatever its row says after it', () => {
+    const full = explainFailure('too many wait', { status: 429, code: 'queue_full', retryAt: 12_000 });
+    expect(full).toMatchObject({ title: 'Too many of your messages wait', retryAt: 12_000 });
+    const failed = setTurnState(asked(), 'm1', full);
+    const stored = row({ request_body: request('Can we ship?', 'm1'), status: 'error', error_detail: 'too many wait' });
+    expect(applyRows(failed, [stored]).turns[0]?.state).toEqual(full);
+  });
+});
+
 describe('one reply, however it arrives', () => {
   const byHttp = (now: Conversation) => answerTurn(now, 'm1', answer('Yes', 3.9));
   const byEvent = (now: Conversation) => applyEvent(now, a2aResponse());
@@ -79,7 +121,7 @@ describe('one reply, however it arrives', () => {
 
 describe('where a message stands', () => {
   it('a queued message is filled once by its event, matched by queue id or message id', () => {
-    const queued = setTurnState(asked(), 'm1', { is: 'queued', queueId: 'q1', place: 2 });
+    const queued = setTurnState(asked(), 'm1', { is: 'queued', queueId: 'q1', place: 2, injectedAt: null });
     const event = (payload: Record<string, unknown>) =>
       frame('A2A_RESPONSE', { response_body: reply('Later'), method: 'message/send', duration_ms: 1, ...payload }, 60);
     const filled = applyEvent(queued, event({ message_id: null, queue_id: 'q1' }));
@@ -152,7 +194,7 @@ describe('where a message stands', () => {
     ['an overloaded model', 0, 'Agent error (rate_limited) — see workspace logs', null],
     ['its own session', 503, 'the agent is busy', null],
   ])('explains %s with one fix', (_name, status, detail, fix) => {
-    expect(explainFailure(detail, status)).toMatchObject({ is: 'failed', fix });
+    expect(explainFailure(detail, { status })).toMatchObject({ is: 'failed', fix });
     expect(explainFailure('').title).toBe('No details reported');
   });
 });
@@ -182,7 +224,7 @@ describe('history', () => {
       }),
     ];
     const { turns } = applyRows(EMPTY_CONVERSATION, rows);
-    expect(turns.map((turn) => [turn.key, turn.origin])).toEqual([['m3', 'system:cron']]);
+    expect(turns.map((turn) => [turn.key, turn.origin])).toEqual([['m3', { kind: 'Schedule', name: 'Schedule' }]]);
   });
 
   it('an agent message without text and without a usable attachment is ignored', () => {

@@ -101,9 +101,11 @@ async function settleQueued(id: string): Promise<void> {
   for (const turn of readSlice(id).conversation.turns.filter(isQueued)) {
     if (turn.state.is !== 'queued') continue;
     const item = await api.getQueueItem({ params: { id, queueId: turn.state.queueId } });
-    if (item.status !== 'failed' && item.status !== 'dropped') continue;
-    const failure = explainFailure(item.last_error ?? 'The queue gave the message up');
-    changeConversation(id, (conversation) => setTurnState(conversation, turn.key, failure));
+    const state =
+      item.status === 'failed' || item.status === 'dropped'
+        ? explainFailure(item.last_error ?? 'The queue gave the message up')
+        : { ...turn.state, injectedAt: item.injected_at };
+    changeConversation(id, (conversation) => setTurnState(conversation, turn.key, state));
   }
 }
 
@@ -123,6 +125,9 @@ function feed(id: string, frame: EventFrame): void {
   patch(id, { feed: [...slice.feed, line].slice(-MOST_FEED) });
 }
 
+const isCut = (payload: Record<string, unknown>) =>
+  payload.request_body_truncated === true || payload.response_body_truncated === true;
+
 const reloadAll = () => Promise.all(Object.keys(useStore.getState()).map(loadConversation));
 
 onEvent((frame) => {
@@ -133,6 +138,8 @@ onEvent((frame) => {
     const next = applyEvent(now, frame);
     if (next !== now) changeConversation(id, () => next);
     feed(id, frame);
+    // Bodies that are too long for an event are read with their row.
+    if (frame.event === 'ACTIVITY_LOGGED' && isCut(frame.payload)) void loadConversation(id);
   }
 });
 

@@ -59,8 +59,20 @@ export function boxFromRow(row: ActivityRow): BoxNews | null {
   };
 }
 
+/** The mark of one that is known; a receipt alone says too little to show. */
+function markPickedUp(conversation: Conversation, id: string, at: string): Conversation {
+  const isKnown = conversation.delegations.some((box) => box.id === id && box.pickedUpAt === null);
+  if (!isKnown) return conversation;
+  const mark = (box: DelegationBox) => (box.id === id ? { ...box, pickedUpAt: at } : box);
+  return { ...conversation, delegations: conversation.delegations.map(mark) };
+}
+
 export function applyDelegationEvent(conversation: Conversation, frame: EventFrame): Conversation {
   switch (frame.event) {
+    case 'RECEIPT_UPDATED': {
+      const { delegation_id: id, injected_at: at } = frame.payload;
+      return id && at ? markPickedUp(conversation, id, at) : conversation;
+    }
     case 'DELEGATION_SENT':
       return withDelegation(conversation, {
         id: frame.payload.delegation_id,

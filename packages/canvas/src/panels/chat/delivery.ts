@@ -8,7 +8,16 @@ import { readReply } from './a2a-shapes.ts';
 import { changeConversation, clearFeed, readSlice } from './conversations.ts';
 import { explainFailure } from './failures.ts';
 import { applyFrame } from './stream.ts';
-import { answerTurn, beginTurn, breakOff, findTurn, setTurnState, type TurnState, toHistory } from './turns.ts';
+import {
+  answerTurn,
+  beginTurn,
+  breakOff,
+  type ChatFile,
+  findTurn,
+  setTurnState,
+  type TurnState,
+  toHistory,
+} from './turns.ts';
 
 const CALL_TIMEOUT_MS = 120_000;
 const STREAM_TIMEOUT_MS = 1_800_000;
@@ -23,6 +32,7 @@ interface Delivery {
   /** Message id: the same for every attempt, so that what was delivered is not run twice. */
   key: string;
   text: string;
+  files: readonly ChatFile[];
   mayRetry: boolean;
 }
 
@@ -89,7 +99,12 @@ async function takeReply(delivery: Delivery, response: Response): Promise<void> 
   const { id, key } = delivery;
   const body = (await response.json()) as Record<string, unknown>;
   if (response.status === 202 && body.queued)
-    return setState(delivery, { is: 'queued', queueId: String(body.queue_id), place: Number(body.queue_depth) });
+    return setState(delivery, {
+      is: 'queued',
+      queueId: String(body.queue_id),
+      place: Number(body.queue_depth),
+      injectedAt: null,
+    });
   if (body.status === 'queued' && body.delivery_mode === 'poll')
     return setState(delivery, { is: 'inbox', injectedAt: null, answeredAt: null });
   const refusal = body.error as { message?: string } | undefined;
@@ -118,23 +133,29 @@ async function takeRefusal(delivery: Delivery, error: unknown): Promise<void> {
     );
   if (failure?.code === 'network') return setState(delivery, { is: 'open', why: NOT_REACHED });
   if (!failure || failure.code === 'timeout') return setState(delivery, { is: 'open', why: NO_ANSWER });
-  setState(delivery, explainFailure(failure.message, failure.status));
+  const retryAt = failure.retryAfterSeconds === null ? null : Date.now() + failure.retryAfterSeconds * 1000;
+  setState(delivery, explainFailure(failure.message, { status: failure.status, code: failure.code, retryAt }));
   if (failure.status !== 404 && failure.status !== 410) return;
   const name = getWorkspace(delivery.id)?.name ?? 'The workspace';
   toast.error(`${name} does not exist any more. Not delivered: “${delivery.text.slice(0, 200)}”`);
   dropWorkspace(delivery.id);
 }
 
+function toParts({ text, files }: Delivery): object[] {
+  const said = text === '' ? [] : [{ kind: 'text', text }];
+  return [...said, ...files.map((file) => ({ kind: 'file', file }))];
+}
+
 /** Never rejects: every outcome is a state. */
 async function deliver(delivery: Delivery): Promise<void> {
-  const { id, key, text } = delivery;
+  const { id, key } = delivery;
   const streams = canStream(id);
   const history = toHistory(readSlice(id).conversation, key);
   const body = {
     jsonrpc: '2.0',
     id: key,
     method: streams ? 'message/stream' : 'message/send',
-    params: { message: { role: 'user', messageId: key, parts: [{ kind: 'text', text }] }, metadata: { history } },
+    params: { message: { role: 'user', messageId: key, parts: toParts(delivery) }, metadata: { history } },
   };
   try {
     const response = await api.raw('POST', `/workspaces/${encodeURIComponent(id)}/a2a`, {
@@ -153,20 +174,23 @@ async function deliver(delivery: Delivery): Promise<void> {
   }
 }
 
-function begin(id: string, key: string, text: string): void {
+function begin(id: string, message: { key: string; text: string; files: readonly ChatFile[] }): void {
   clearFeed(id);
-  changeConversation(id, (conversation) => beginTurn(conversation, { key, text, at: now() }));
-  void deliver({ id, key, text, mayRetry: true });
+  changeConversation(id, (conversation) =>
+    beginTurn(conversation, { ...message, files: [...message.files], at: now() }),
+  );
+  void deliver({ id, ...message, mayRetry: true });
 }
 
-export function sendMessage(id: string, text: string): void {
-  begin(id, newId(), text);
+/** @param files what was uploaded for it. */
+export function sendMessage(id: string, text: string, files: readonly ChatFile[] = []): void {
+  begin(id, { key: newId(), text, files });
 }
 
 /** The same message again, under the same id. */
 export function resendMessage(id: string, key: string): void {
-  const text = findTurn(readSlice(id).conversation, key)?.user?.text;
-  if (text) begin(id, key, text);
+  const user = findTurn(readSlice(id).conversation, key)?.user;
+  if (user) begin(id, { key, text: user.text, files: user.files });
 }
 
 /** Ends a running turn. @throws when the platform or the agent refuses. */

@@ -1,10 +1,10 @@
 // Live events of a workspace as changes of its conversation. Pure; the same event twice changes nothing more.
 
-import type { ActivityRow, EventFrame } from '@molecule/contract';
+import type { ActivityRow, EventFrame, EventPayload } from '@molecule/contract';
 import { type Json, readAttachments, readReply } from './a2a-shapes.ts';
 import { applyDelegationEvent } from './delegations.ts';
 import { applyRows } from './rows.ts';
-import { answerTurn, type Conversation, isSameMessage, type Turn } from './turns.ts';
+import { answerTurn, type Conversation, isSameMessage, type Turn, type TurnState } from './turns.ts';
 
 /** The broadcast of a row is the row, without what is null. */
 function toRow(frame: Extract<EventFrame, { event: 'ACTIVITY_LOGGED' }>): ActivityRow {
@@ -52,7 +52,22 @@ function addResponse(conversation: Conversation, frame: Extract<EventFrame, { ev
   return turn && reply ? answerTurn(conversation, turn.key, reply, activity_id ?? null) : conversation;
 }
 
-/** Marks are only ever added: one that is missing in an update stays as it was. */
+/** A waiting message with the marks of an update; they are only ever added. */
+function mark(state: TurnState, payload: EventPayload<'RECEIPT_UPDATED'>): TurnState {
+  switch (state.is) {
+    case 'inbox':
+      return {
+        is: 'inbox',
+        injectedAt: payload.injected_at ?? state.injectedAt,
+        answeredAt: payload.answered_at ?? state.answeredAt,
+      };
+    case 'queued':
+      return { ...state, injectedAt: payload.injected_at ?? state.injectedAt };
+    default:
+      return state;
+  }
+}
+
 function applyReceipt(
   conversation: Conversation,
   { payload }: Extract<EventFrame, { event: 'RECEIPT_UPDATED' }>,
@@ -62,16 +77,9 @@ function applyReceipt(
     turns: conversation.turns.map((turn) => {
       const isMeant =
         (payload.message_id && turn.key === payload.message_id) ||
-        (payload.activity_id && turn.activityId === payload.activity_id);
-      if (turn.state.is !== 'inbox' || !isMeant) return turn;
-      return {
-        ...turn,
-        state: {
-          is: 'inbox',
-          injectedAt: payload.injected_at ?? turn.state.injectedAt,
-          answeredAt: payload.answered_at ?? turn.state.answeredAt,
-        },
-      };
+        (payload.activity_id && turn.activityId === payload.activity_id) ||
+        (payload.queue_id && turn.state.is === 'queued' && turn.state.queueId === payload.queue_id);
+      return isMeant ? { ...turn, state: mark(turn.state, payload) } : turn;
     }),
   };
 }
@@ -85,7 +93,7 @@ export function applyEvent(conversation: Conversation, frame: EventFrame): Conve
     case 'ACTIVITY_LOGGED':
       return applyRows(conversation, [toRow(frame)]);
     case 'RECEIPT_UPDATED':
-      return applyReceipt(conversation, frame);
+      return applyDelegationEvent(applyReceipt(conversation, frame), frame);
     default:
       return applyDelegationEvent(conversation, frame);
   }

@@ -19,11 +19,12 @@ describe('outbox', () => {
     expect(restoreUnsettled('w', EMPTY_CONVERSATION).turns).toMatchObject([
       { key: 'm1', user: { text: 'Half way', at: at(0) }, state: { is: 'open' } },
     ]);
-    const queued = setTurnState(asked(), 'm1', { is: 'queued', queueId: 'q1', place: 3 });
+    const queued = setTurnState(asked(), 'm1', { is: 'queued', queueId: 'q1', place: 3, injectedAt: null });
     keepUnsettled('w', queued);
     expect(restoreUnsettled('w', EMPTY_CONVERSATION).turns[0]?.state).toEqual({
       is: 'queued',
       queueId: 'q1',
+      injectedAt: null,
       place: 3,
     });
   });

@@ -1,7 +1,7 @@
 // Messages that were sent and not answered yet, kept by this browser: a reload or a crash of the page loses no typed word.
 
 import { readStored, writeStored } from '../../app/preferences.ts';
-import { type Conversation, findTurn, type Turn, type TurnState } from './turns.ts';
+import { type ChatFile, type Conversation, findTurn, type Turn, type TurnState } from './turns.ts';
 
 const MOST_KEPT = 20;
 const RELOADED = 'Sent before this page was reloaded. The answer appears here.';
@@ -10,6 +10,8 @@ const storageKey = (id: string) => `molecule.outbox.${id}`;
 interface Kept {
   key: string;
   text: string;
+  /** Where they were uploaded to. */
+  files?: ChatFile[];
   startedAt: string;
   state: TurnState;
 }
@@ -20,7 +22,15 @@ export function keepUnsettled(id: string, conversation: Conversation): void {
   const kept = conversation.turns
     .filter(isUnsettled)
     .slice(-MOST_KEPT)
-    .map(({ key, user, startedAt, state }): Kept => ({ key, text: user?.text ?? '', startedAt, state }));
+    .map(
+      ({ key, user, startedAt, state }): Kept => ({
+        key,
+        text: user?.text ?? '',
+        files: user?.files ?? [],
+        startedAt,
+        state,
+      }),
+    );
   const text = kept.length > 0 ? JSON.stringify(kept) : null;
   if (text !== readStored(storageKey(id))) writeStored(storageKey(id), text);
 }
@@ -45,9 +55,9 @@ export function restoreUnsettled(id: string, conversation: Conversation): Conver
   const lost = readKept(id).filter(({ key }) => !findTurn(conversation, key));
   if (lost.length === 0) return conversation;
   const restored = lost.map(
-    ({ key, text, startedAt, state }): Turn => ({
+    ({ key, text, files = [], startedAt, state }): Turn => ({
       key,
-      user: { text, files: [], at: startedAt },
+      user: { text, files, at: startedAt },
       reply: null,
       state: restoreState(state),
       origin: null,

@@ -4,6 +4,7 @@ import type { ActivityRow } from '@molecule/contract';
 import { isObject, readFiles, readMessage, readReply, readText } from './a2a-shapes.ts';
 import { boxFromRow, withDelegation } from './delegations.ts';
 import { explainFailure } from './failures.ts';
+import { originOf } from './origins.ts';
 import { type Conversation, type Turn, type TurnState, upsertTurn } from './turns.ts';
 
 /** Prompts an agent gives itself and bookkeeping of files are nobody's words. */
@@ -24,7 +25,7 @@ function turnFromRow(row: ActivityRow): Turn | null {
   const message = readMessage(row.request_body);
   const reply = readReply(row.response_body, row.created_at, row.duration_ms, row.tool_trace ?? undefined);
   const started = new Date(Date.parse(row.created_at) - (row.duration_ms ?? 0)).toISOString();
-  const base = { activityId: row.id, origin: row.origin ?? null, startedAt: started, reply };
+  const base = { activityId: row.id, origin: originOf(row), startedAt: started, reply };
   if (row.method === 'notify' || !message)
     return reply ? { ...base, key: row.id, user: null, state: { is: 'answered' } } : null;
   return {

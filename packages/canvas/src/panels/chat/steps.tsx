@@ -16,9 +16,12 @@ import {
   plural,
   Receipt,
   StatusGlyph,
+  useFastNow,
   useSlowNow,
 } from '../../ui/index.ts';
+import { openWhy } from '../why/why-store.ts';
 import { resendMessage } from './delivery.ts';
+import type { Origin } from './origins.ts';
 import type { DelegationBox, Failure, TraceStep, Turn } from './turns.ts';
 
 export interface TraceProps {
@@ -77,22 +80,24 @@ const STANDING: Record<string, string> = {
   stuck: 'No sign of life',
 };
 
+const isPickedUp = (box: DelegationBox) => box.status === 'in_progress' || box.pickedUpAt !== null;
+
 function describeStanding(box: DelegationBox, nowMs: number): string {
   const tookMs = box.endedAt ? Date.parse(box.endedAt) - Date.parse(box.at) : 0;
   if (box.status === 'completed') return tookMs > 0 ? `Answered in ${formatDuration(tookMs)}` : 'Answered';
-  if (box.status === 'in_progress') {
+  if (box.status !== 'failed' && box.status !== 'stuck' && isPickedUp(box)) {
     const age = formatAge(nowMs - Date.parse(box.pickedUpAt ?? box.at));
     return age === 'now' ? 'Picked up' : `Picked up ${age} ago`;
   }
   return STANDING[box.status] ?? box.status;
 }
 
-export function DelegationStep({ box }: { box: DelegationBox }) {
+export function DelegationStep({ box, callerId }: { box: DelegationBox; callerId: string }) {
   const peer = useWorkspace(box.targetId);
   const now = Math.max(useSlowNow(), Date.now());
   const isDone = box.status === 'completed';
   const hasFailed = box.status === 'failed' || box.status === 'stuck';
-  const isSlow = !isDone && now - Date.parse(box.at) > SLOW_MS;
+  const isSlow = !isDone && !hasFailed && now - Date.parse(box.at) > SLOW_MS;
   return (
     <div className="step box">
       <i className="atom fill" />
@@ -110,7 +115,7 @@ export function DelegationStep({ box }: { box: DelegationBox }) {
           )}
           <Receipt
             accepted
-            pickedUp={isDone || box.status === 'in_progress'}
+            pickedUp={isDone || isPickedUp(box)}
             answered={isDone}
             tone={hasFailed ? 'bad' : isSlow ? 'slow' : 'plain'}
           />
@@ -118,7 +123,18 @@ export function DelegationStep({ box }: { box: DelegationBox }) {
             {describeStanding(box, now)}
           </span>
         </div>
-        {box.task && <p className="say">{box.task}</p>}
+        <p className="say">
+          {box.task}{' '}
+          {isSlow && (
+            <button
+              type="button"
+              className="link"
+              onClick={() => openWhy({ workspaceId: callerId, delegationId: box.id })}
+            >
+              Why is this slow?
+            </button>
+          )}
+        </p>
         {(box.response || box.error) && (
           <div className={`res ${hasFailed ? 'bad' : ''}`}>
             <Icon of={CornerDownLeft} small />
@@ -131,17 +147,16 @@ export function DelegationStep({ box }: { box: DelegationBox }) {
 }
 
 /** A schedule, a channel or a webhook spoke: labelled, never the person's own words. */
-export function EventStep({ origin, text, at }: { origin: string; text: string; at: string }) {
-  const [kind = '', name] = origin.split(':');
+export function EventStep({ origin, text, at }: { origin: Origin; text: string; at: string }) {
   return (
     <div className="step box">
       <i className="atom" />
       <div className="deleg" data-testid="bubble" data-role="event">
         <div className="to">
           <Icon of={Clock} small />
-          <b className="grow clip">{name ?? kind}</b>
+          <b className="grow clip">{origin.name}</b>
           <span className="stamp" title={formatFull(at)}>
-            {kind} · {formatTime(at)}
+            {origin.kind} · {formatTime(at)}
           </span>
         </div>
         <p className="say">{text}</p>
@@ -179,6 +194,16 @@ function FixButton({ workspaceId, fix }: { workspaceId: string; fix: Failure['fi
   }
 }
 
+function SendAgain({ workspaceId, turn, retryAt }: { workspaceId: string; turn: Turn; retryAt: number | null }) {
+  const now = Math.max(useFastNow(), Date.now());
+  const seconds = retryAt == null ? 0 : Math.max(0, Math.ceil((retryAt - now) / 1000));
+  return (
+    <Button size="sm" disabled={seconds > 0} onClick={() => resendMessage(workspaceId, turn.key)}>
+      {seconds > 0 ? `Send again in ${seconds} s` : 'Send again'}
+    </Button>
+  );
+}
+
 export function FailureStep({ workspaceId, turn, failure }: { workspaceId: string; turn: Turn; failure: Failure }) {
   const status = failure.fix === 'budget' ? 'degraded' : 'failed';
   return (
@@ -189,11 +214,7 @@ export function FailureStep({ workspaceId, turn, failure }: { workspaceId: strin
         <p className="say">{failure.hint}</p>
         <div className="row fail-acts">
           <FixButton workspaceId={workspaceId} fix={failure.fix} />
-          {turn.user && (
-            <Button size="sm" onClick={() => resendMessage(workspaceId, turn.key)}>
-              Send again
-            </Button>
-          )}
+          {turn.user && <SendAgain workspaceId={workspaceId} turn={turn} retryAt={failure.retryAt} />}
         </div>
       </div>
     </div>

@@ -59,7 +59,11 @@ export function applyFrame(conversation: Conversation, key: string, frame: unkno
     case 'message':
       return answerTurn(conversation, key, readReply({ result }, at, null) ?? replyOf(NO_RESPONSE, at));
     case 'task':
-      return setTurnState(conversation, key, stream);
+      // Where a stream was taken up again, the task holds all that was said so far.
+      return setTurnState(conversation, key, {
+        ...stream,
+        text: readText({ artifacts: result.artifacts }) || stream.text,
+      });
     default:
       return conversation;
   }

@@ -2,8 +2,9 @@
 
 import { memo, useMemo, useState } from 'react';
 import { CopyButton, formatFull, formatOrdinal, formatTime, Receipt, useFastNow } from '../../ui/index.ts';
+import { openWhy, type WhyTarget } from '../why/why-store.ts';
+import { FileChip } from './attachments/file-chip.tsx';
 import { resendMessage } from './delivery.ts';
-import { FileChip } from './file-chip.tsx';
 import { Markdown } from './markdown.tsx';
 import { DelegationStep, EventStep, FailureStep, Trace } from './steps.tsx';
 import type { AgentReply, DelegationBox, Turn, TurnState } from './turns.ts';
@@ -20,11 +21,45 @@ function Countdown({ at, why }: { at: number; why: string }) {
   );
 }
 
-function InboxStanding({ state }: { state: Extract<TurnState, { is: 'inbox' }> }) {
+/** Leads to what keeps a message waiting. */
+function WhyLink({ target }: { target: WhyTarget }) {
+  return (
+    <button type="button" className="link" onClick={() => openWhy(target)}>
+      Why?
+    </button>
+  );
+}
+
+/** A call that takes longer than this is worth the question. */
+const LONG_CALL_MS = 15_000;
+
+function SendingStanding({ target, since }: { target: WhyTarget; since: string }) {
+  const isLong = Math.max(useFastNow(), Date.now()) - Date.parse(since) > LONG_CALL_MS;
+  return (
+    <span className="stamp">
+      {isLong ? 'Sent, no answer yet ' : 'Sending'}
+      {isLong && <WhyLink target={target} />}
+    </span>
+  );
+}
+
+function InboxStanding({ state, target }: { state: Extract<TurnState, { is: 'inbox' }>; target: WhyTarget }) {
   const words = state.answeredAt ? 'Answered' : state.injectedAt ? 'Seen' : 'Accepted. Waiting in the agent’s inbox.';
   return (
     <span className="stamp row receipt-line" data-testid="receipt">
       <Receipt accepted pickedUp={state.injectedAt !== null} answered={state.answeredAt !== null} /> {words}
+      {!state.answeredAt && <WhyLink target={target} />}
+    </span>
+  );
+}
+
+function QueueStanding({ state, target }: { state: Extract<TurnState, { is: 'queued' }>; target: WhyTarget }) {
+  const place = state.place <= 1 ? 'next in line' : `${formatOrdinal(state.place)} in line`;
+  return (
+    <span className="stamp row receipt-line" data-testid="queued">
+      <Receipt accepted pickedUp={Boolean(state.injectedAt)} answered={false} />
+      {state.injectedAt ? 'Picked up' : `Queued, ${place}`}
+      <WhyLink target={target} />
     </span>
   );
 }
@@ -32,17 +67,14 @@ function InboxStanding({ state }: { state: Extract<TurnState, { is: 'inbox' }> }
 /** Where a message stands, in words under the bubble. */
 function Standing({ workspaceId, turn }: { workspaceId: string; turn: Turn }) {
   const { state } = turn;
+  const target = { workspaceId, messageId: turn.key };
   switch (state.is) {
     case 'sending':
-      return <span className="stamp">Sending</span>;
+      return <SendingStanding target={target} since={turn.startedAt} />;
     case 'queued':
-      return (
-        <span className="stamp" data-testid="queued">
-          Queued, {state.place <= 1 ? 'next in line' : `${formatOrdinal(state.place)} in line`}
-        </span>
-      );
+      return <QueueStanding state={state} target={{ workspaceId, queueId: state.queueId }} />;
     case 'inbox':
-      return <InboxStanding state={state} />;
+      return <InboxStanding state={state} target={target} />;
     case 'retrying':
       return <Countdown at={state.at} why={state.why} />;
     case 'open':
@@ -51,7 +83,8 @@ function Standing({ workspaceId, turn }: { workspaceId: string; turn: Turn }) {
           {state.why}{' '}
           <button type="button" className="link" onClick={() => resendMessage(workspaceId, turn.key)}>
             Send again
-          </button>
+          </button>{' '}
+          <WhyLink target={target} />
         </span>
       );
     default:
@@ -62,10 +95,14 @@ function Standing({ workspaceId, turn }: { workspaceId: string; turn: Turn }) {
 function OwnBubble({ workspaceId, turn, user }: { workspaceId: string; turn: Turn; user: NonNullable<Turn['user']> }) {
   return (
     <div className="me" data-testid="bubble" data-role="user" data-state={turn.state.is}>
-      <div className="b">{user.text}</div>
-      {user.files.map((file) => (
-        <FileChip key={file.uri} workspaceId={workspaceId} file={file} />
-      ))}
+      {user.text && <div className="b">{user.text}</div>}
+      {user.files.length > 0 && (
+        <div className="row files">
+          {user.files.map((file) => (
+            <FileChip key={file.uri} workspaceId={workspaceId} file={file} />
+          ))}
+        </div>
+      )}
       <div className="row me-foot">
         <Standing workspaceId={workspaceId} turn={turn} />
         <time className="stamp" dateTime={user.at} title={formatFull(user.at)}>
@@ -144,7 +181,7 @@ export const TurnView = memo(function TurnView({ workspaceId, turn, delegations 
             <Trace steps={reply.trace} durationMs={reply.durationMs} handoffs={delegations.length} />
           )}
           {delegations.map((box) => (
-            <DelegationStep key={box.id} box={box} />
+            <DelegationStep key={box.id} box={box} callerId={workspaceId} />
           ))}
           {streaming && (
             <div className="step read" data-testid="bubble" data-role="agent" data-streaming="true">

@@ -1,5 +1,7 @@
 // A conversation as data: turns, and the changes every source of news shares. Pure; owns no I/O and no wire shape.
 
+import type { Origin } from './origins.ts';
+
 export interface ChatFile {
   uri: string;
   name: string;
@@ -29,13 +31,15 @@ export interface Failure {
   title: string;
   hint: string;
   fix: 'restart' | 'budget' | 'add-key' | null;
+  /** When sending it again is worth it (ms since the epoch); null: at once. */
+  retryAt: number | null;
 }
 
 /** Where a message stands; each is shown in words, and a typed message never disappears. */
 export type TurnState =
   | { is: 'sending' }
   | { is: 'streaming'; text: string; taskId: string | null }
-  | { is: 'queued'; queueId: string; place: number }
+  | { is: 'queued'; queueId: string; place: number; injectedAt: string | null }
   | { is: 'inbox'; injectedAt: string | null; answeredAt: string | null }
   | { is: 'retrying'; at: number; why: string }
   | { is: 'open'; why: string }
@@ -50,7 +54,7 @@ export interface Turn {
   reply: AgentReply | null;
   state: TurnState;
   /** A schedule, channel or webhook spoke, not the person. */
-  origin: string | null;
+  origin: Origin | null;
   activityId: string | null;
   startedAt: string;
 }
@@ -98,13 +102,13 @@ function changeTurn(conversation: Conversation, key: string, change: (turn: Turn
 /** The person's message, at once; sending one again keeps its place. */
 export function beginTurn(
   conversation: Conversation,
-  message: { key: string; text: string; at: string },
+  message: { key: string; text: string; files?: ChatFile[]; at: string },
 ): Conversation {
   if (findTurn(conversation, message.key))
     return changeTurn(conversation, message.key, (turn) => ({ ...turn, state: { is: 'sending' } }));
   const turn: Turn = {
     key: message.key,
-    user: { text: message.text, files: [], at: message.at },
+    user: { text: message.text, files: message.files ?? [], at: message.at },
     reply: null,
     state: { is: 'sending' },
     origin: null,
@@ -114,9 +118,21 @@ export function beginTurn(
   return { ...conversation, turns: [...conversation.turns, turn] };
 }
 
+/** Who has left the line lets those behind it move up. */
+function closeRanks(before: readonly Turn[], key: string, after: readonly Turn[]): readonly Turn[] {
+  const left = before.find((turn) => turn.key === key)?.state;
+  if (left?.is !== 'queued' || after.find((turn) => turn.key === key)?.state.is === 'queued') return after;
+  return after.map((turn) =>
+    turn.state.is === 'queued' && turn.state.place > left.place
+      ? { ...turn, state: { ...turn.state, place: turn.state.place - 1 } }
+      : turn,
+  );
+}
+
 /** What has been answered stays answered, whatever a late outcome says. */
 export function setTurnState(conversation: Conversation, key: string, state: TurnState): Conversation {
-  return changeTurn(conversation, key, (turn) => (turn.state.is === 'answered' ? turn : { ...turn, state }));
+  const changed = changeTurn(conversation, key, (turn) => (turn.state.is === 'answered' ? turn : { ...turn, state }));
+  return { ...changed, turns: closeRanks(conversation.turns, key, changed.turns) };
 }
 
 /** Whichever of two reports of one reply is longer has the words; each fills what the other lacks. */
@@ -148,7 +164,9 @@ export function answerTurn(
   }));
   return {
     ...answered,
-    turns: answered.turns.filter((turn) => turn.user !== null || !isSameMessage(turn.reply, reply.text, reply.at)),
+    turns: closeRanks(conversation.turns, key, answered.turns).filter(
+      (turn) => turn.user !== null || !isSameMessage(turn.reply, reply.text, reply.at),
+    ),
   };
 }
 
@@ -181,16 +199,19 @@ export function upsertTurn(turns: readonly Turn[], turn: Turn): readonly Turn[] 
   // The row of a refused attempt must not end a turn this browser is about to repeat.
   if (turn.state.is === 'failed' && (isRunning(known) || known.state.is === 'answered')) return turns;
   const user = known.user && turn.user ? { ...known.user, at: turn.user.at } : known.user;
-  return turns.with(index, {
+  const next = turns.with(index, {
     ...known,
     user,
     activityId: turn.activityId ?? known.activityId,
     reply: turn.reply ? mergeReply(known.reply, turn.reply, turn.reply.at) : known.reply,
     state: settle(known, turn),
   });
+  return closeRanks(turns, known.key, next);
 }
 
 function settle(known: Turn, row: Turn): TurnState {
+  // The refusal itself said more than the row of it: its code, and when to try again.
+  if (row.state.is === 'failed' && known.state.is === 'failed') return known.state;
   if (row.reply || row.state.is === 'failed' || row.state.is === 'inbox') return row.state;
   return known.state.is === 'open' ? row.state : known.state;
 }

@@ -1,8 +1,9 @@
-// Agent comms: what this agent and its peers said to each other, newest at the end, one box per call or delegation.
+// Agent comms: what this agent and its peers said to each other, newest at the end, one box per call or delegation; beside it
+// the table of its delegations and the transcript of its session.
 
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { ArrowRight, CornerDownLeft } from 'lucide-react';
-import { useEffect, useMemo, useRef } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { api } from '../../app/api.ts';
 import { restart } from '../../commands/index.ts';
 import { select, useWorkspace, type WorkspaceNode } from '../../live/index.ts';
@@ -15,10 +16,16 @@ import {
   Receipt,
   Skeleton,
   StatusGlyph,
+  Tabs,
 } from '../../ui/index.ts';
+import { delegationIdOf } from '../activity/activity-rows.ts';
 import { useTabState } from '../tab-state.ts';
 import { useActivityRefresh } from '../use-activity-refresh.ts';
+import { openWhy } from '../why/why-store.ts';
+import { DelegationsView } from './delegations-view.tsx';
 import { explainPeerError, listTalkPeers, listTalks, type Peer, type Talk } from './talks.ts';
+import { TranscriptView } from './transcript-view.tsx';
+import { useDelegations } from './use-delegations.ts';
 import './comms.css';
 
 const LIMIT = 50;
@@ -30,11 +37,17 @@ export function useTalks(node: WorkspaceNode) {
   const rows = useQuery({
     queryKey: ['talks', node.id],
     placeholderData: keepPreviousData,
+    refetchOnMount: 'always',
     queryFn: ({ signal }) =>
       api.listActivity({ params: { id: node.id }, query: { source: 'agent', limit: LIMIT }, signal }),
   });
+  const ledger = useDelegations(node.id);
   const talks = useMemo(() => listTalks(rows.data ?? [], node.id), [rows.data, node.id]);
-  return { rows, talks };
+  const pickedUp = useMemo(
+    () => new Set(ledger.lines.filter((line) => line.pickedUp).map((line) => line.id)),
+    [ledger.lines],
+  );
+  return { rows, talks, pickedUp };
 }
 
 function PeerChip({ peer, isOn, onClick }: { peer: Peer; isOn: boolean; onClick(): void }) {
@@ -72,7 +85,44 @@ function PeerError({ talk, peer }: { talk: Talk; peer: WorkspaceNode | undefined
   );
 }
 
-function TalkBox({ talk }: { talk: Talk }) {
+const LONG_CHARACTERS = 240;
+
+/** The beginning of a long text; the rest is one press away. */
+function LongText({ text }: { text: string }) {
+  const [isOpen, setOpen] = useState(false);
+  const isLong = text.length > LONG_CHARACTERS || text.split('\n').length > 3;
+  return (
+    <>
+      <p className={`say ${isOpen ? 'whole' : ''}`}>{text}</p>
+      {isLong && (
+        <button type="button" className="link" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          {isOpen ? 'Fold' : 'Load full'}
+        </button>
+      )}
+    </>
+  );
+}
+
+/** Leads to what keeps a delegation waiting; nothing for what is answered. */
+function TalkWhy({ talk, callerId }: { talk: Talk; callerId: string }) {
+  const { entry } = talk;
+  const delegationId = entry.kind === 'delegation' ? delegationIdOf(entry.row) : null;
+  if (!delegationId || entry.standing.is !== 'receipt' || entry.standing.answered) return null;
+  return (
+    <button type="button" className="link" onClick={() => openWhy({ workspaceId: callerId, delegationId })}>
+      Why is it waiting?
+    </button>
+  );
+}
+
+interface TalkBoxProps {
+  talk: Talk;
+  selfId: string;
+  /** The ledger says that the peer holds it. */
+  isPickedUp: boolean;
+}
+
+function TalkBox({ talk, selfId, isPickedUp }: TalkBoxProps) {
   const peer = useWorkspace(talk.peerId);
   const { entry } = talk;
   const { standing, row } = entry;
@@ -96,17 +146,26 @@ function TalkBox({ talk }: { talk: Talk }) {
               {talk.peerId.slice(0, SHORT_ID)}
             </b>
           )}
-          {standing.is === 'receipt' && <Receipt accepted pickedUp={standing.pickedUp} answered={standing.answered} />}
+          {standing.is === 'receipt' && (
+            <Receipt accepted pickedUp={standing.pickedUp || isPickedUp} answered={standing.answered} />
+          )}
           <time className="stamp" dateTime={row.created_at} title={formatFull(row.created_at)}>
-            {standing.is === 'receipt' && standing.word === 'queued' ? 'Queued at target · ' : ''}
+            {standing.is === 'receipt' && standing.word === 'queued'
+              ? isPickedUp
+                ? 'Picked up · '
+                : 'Queued at target · '
+              : ''}
             {formatTime(row.created_at)}
           </time>
         </div>
-        <p className="say">{talk.text}</p>
+        <LongText text={talk.text} />
+        <TalkWhy talk={talk} callerId={selfId} />
         {talk.reply && (
           <div className="res">
             <Icon of={CornerDownLeft} small />
-            <p className="grow talk-reply">{talk.reply}</p>
+            <div className="grow">
+              <LongText text={talk.reply} />
+            </div>
           </div>
         )}
         {hasFailed && <PeerError talk={talk} peer={peer} />}
@@ -115,8 +174,31 @@ function TalkBox({ talk }: { talk: Talk }) {
   );
 }
 
+const VIEWS = [
+  { id: 'talk', label: 'Talk' },
+  { id: 'delegations', label: 'Delegations' },
+  { id: 'transcript', label: 'Transcript' },
+] as const;
+type View = (typeof VIEWS)[number]['id'];
+
 export function CommsView({ node }: { node: WorkspaceNode }) {
-  const { rows, talks } = useTalks(node);
+  const [view, setView] = useTabState<View>(`${node.id}.comms.view`, 'talk');
+  return (
+    <>
+      <div className="comms-views">
+        <Tabs tabs={VIEWS} active={view} label="Agent comms" onChange={setView} />
+      </div>
+      <div className="comms-body" role="tabpanel" id={`panel-${view}`} aria-label={view}>
+        {view === 'talk' && <TalkView node={node} />}
+        {view === 'delegations' && <DelegationsView node={node} />}
+        {view === 'transcript' && <TranscriptView key={node.id} node={node} />}
+      </div>
+    </>
+  );
+}
+
+function TalkView({ node }: { node: WorkspaceNode }) {
+  const { rows, talks, pickedUp } = useTalks(node);
   const [peerId, setPeerId] = useTabState<string | null>(`${node.id}.comms.peer`, null);
   const peers = listTalkPeers(talks);
   const shown = peerId === null ? talks : talks.filter((talk) => talk.peerId === peerId);
@@ -162,7 +244,12 @@ export function CommsView({ node }: { node: WorkspaceNode }) {
         )}
         <ul className="turn">
           {shown.map((talk) => (
-            <TalkBox key={talk.id} talk={talk} />
+            <TalkBox
+              key={talk.id}
+              talk={talk}
+              selfId={node.id}
+              isPickedUp={pickedUp.has(delegationIdOf(talk.entry.row) ?? '')}
+            />
           ))}
         </ul>
         <div ref={end} />

@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { api } from '../../app/api.ts';
 import { useInfo } from '../../app/use-info.ts';
 import type { WorkspaceNode } from '../../live/index.ts';
-import { Button, CodeBlock, Skeleton } from '../../ui/index.ts';
+import { Button, CodeBlock, Skeleton, saveAs } from '../../ui/index.ts';
 import { Section } from './section.tsx';
 
 /** Backends that start machines. */
@@ -17,12 +17,8 @@ const MOST_SHOWN = 1_048_576;
 const isStatus = (error: Error | null, status: number) => error instanceof ApiError && error.status === status;
 
 function download(node: WorkspaceNode, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = `${node.name.replace(/[^\p{L}\p{N}]+/gu, '-').toLowerCase()}-console.txt`;
-  link.click();
-  URL.revokeObjectURL(url);
+  const name = node.name.replace(/[^\p{L}\p{N}]+/gu, '-').toLowerCase();
+  saveAs(`${name}-console.txt`, new Blob([text], { type: 'text/plain' }));
 }
 
 export function Console({ node, open: first }: { node: WorkspaceNode; open: boolean }) {

@@ -6,7 +6,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../app/api.ts';
 import { useConnection, type WorkspaceNode } from '../../live/index.ts';
-import { Button, ConfirmDialog, Delayed, formatBytes, Kbd, Skeleton, toast } from '../../ui/index.ts';
+import { Button, ConfirmDialog, Delayed, formatBytes, Kbd, Skeleton, saveAs, toast } from '../../ui/index.ts';
 import { useTabState } from '../tab-state.ts';
 import { isWritable, nameOf } from './place.ts';
 
@@ -32,15 +32,7 @@ async function readStored(id: string, root: FileRootName, path: string): Promise
 
 class ChangedElsewhereError extends Error {}
 
-function download(name: string, base64: string): void {
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  const url = URL.createObjectURL(new Blob([bytes]));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
-}
+const bytesOf = (base64: string) => new Blob([Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))]);
 
 function useFile({ node, root, path, onLeave }: FileViewProps) {
   const client = useQueryClient();
@@ -109,7 +101,7 @@ function NoText({ path, stored }: { path: string; stored: NonNullable<Stored> })
   return (
     <div className="tab-empty">
       <p>{`${nameOf(path)} is no text (${formatBytes(stored.size)}), so there is no preview.`}</p>
-      <Button size="sm" look="line" onClick={() => download(nameOf(path), stored.content)}>
+      <Button size="sm" look="line" onClick={() => saveAs(nameOf(path), bytesOf(stored.content))}>
         Download
       </Button>
     </div>

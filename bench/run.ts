@@ -5,25 +5,44 @@ import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { a2a } from './a2a.ts';
+import { activity } from './activity.ts';
 import { canvas } from './canvas.ts';
+import { fanout } from './fanout.ts';
 import { heartbeat } from './heartbeat.ts';
 import type { Bench, Claim, Settings } from './kit/claim.ts';
 import { renderJson, renderTable } from './kit/report.ts';
 import { createStage, type Stage } from './kit/stage.ts';
 import { memory } from './memory.ts';
 import { provision } from './provision.ts';
+import { queue } from './queue.ts';
 import { replicas } from './replicas.ts';
+import { soak } from './soak.ts';
 import { start } from './start.ts';
+import { uploads } from './uploads.ts';
 
-const BENCHES: readonly Bench[] = [a2a, heartbeat, start, memory, provision, replicas, canvas];
+const BENCHES: readonly Bench[] = [
+  a2a,
+  heartbeat,
+  start,
+  memory,
+  provision,
+  replicas,
+  queue,
+  fanout,
+  activity,
+  uploads,
+  canvas,
+];
+/** Only when named: it takes twenty minutes by itself. */
+const BY_NAME_ONLY: readonly Bench[] = [soak];
 
 const HELP = `npm run bench -- [--only=a2a,start] [--quick] [--json] [--profile=<folder>]
 
 Measures what the README claims, each beside a baseline of the same run.
 
-${BENCHES.map(({ name, what }) => `  ${name.padEnd(10)} ${what}`).join('\n')}
+${[...BENCHES, ...BY_NAME_ONLY].map(({ name, what }) => `  ${name.padEnd(10)} ${what}`).join('\n')}
 
-  --only=…      only these, by name
+  --only=…      only these, by name; the soak runs only so
   --quick       two short rounds instead of five: for a look, not for a claim
   --json        one JSON object per claim on stdout
   --profile=…   also writes CPU profiles of the platform into this folder
@@ -57,9 +76,10 @@ function readFlags() {
 function chooseBenches(only: string | undefined): readonly Bench[] {
   if (only === undefined) return BENCHES;
   const names = only.split(',').map((name) => name.trim());
-  const unknown = names.filter((name) => !BENCHES.some((bench) => bench.name === name));
+  const all = [...BENCHES, ...BY_NAME_ONLY];
+  const unknown = names.filter((name) => !all.some((bench) => bench.name === name));
   if (unknown.length > 0) refuse(`there is no bench named ${unknown.join(', ')}`);
-  return BENCHES.filter(({ name }) => names.includes(name));
+  return all.filter(({ name }) => names.includes(name));
 }
 
 const flags = readFlags();

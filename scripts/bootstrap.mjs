@@ -162,8 +162,9 @@ switch (task) {
     handOver([SHOW_WARNINGS_OFF, join(ROOT, 'bench/run.ts'), ...rest]);
     break;
   case 'faults':
+  case 'chaos':
     installTestTools();
-    handOver([SHOW_WARNINGS_OFF, join(ROOT, 'scripts/faults.ts'), ...rest]);
+    handOver([SHOW_WARNINGS_OFF, join(ROOT, `scripts/${task}.ts`), ...rest]);
     break;
   case 'images':
     buildCanvas();

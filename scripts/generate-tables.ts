@@ -20,6 +20,7 @@ interface Column {
 
 const TYPES: Record<string, string> = {
   uuid: 'string',
+  _uuid: 'string[]',
   text: 'string',
   bool: 'boolean',
   int2: 'number',

@@ -19,6 +19,8 @@ export interface LoadJob {
   seconds: number;
   /** Requests per second over all connections; absent = closed loop. */
   rate?: number;
+  /** Requests in all, where that comes before the end of the time. */
+  count?: number;
   /** Sent in turn, over all connections. */
   requests: LoadRequest[];
 }
@@ -55,7 +57,7 @@ function createRun(job: LoadJob) {
     latencies,
     fail,
     figures: () => ({ failed, firstFailure }),
-    exhausted: () => sent >= MOST_REQUESTS,
+    exhausted: () => sent >= (job.count ?? MOST_REQUESTS),
     next() {
       const template = templates[sent % templates.length] as (typeof templates)[number];
       sent += 1;

@@ -1,6 +1,7 @@
 // Where the CLI finds the platform and its token: flags, then environment, then the data directory. Only reader of process.env here.
 
 import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Client, createClient } from '@molecule/contract';
 import { CommandError, usageError } from './failure.ts';
@@ -92,6 +93,33 @@ export function findTarget(flags: TargetFlags): Target {
     isDefaultDataDir: dataDir === resolve(DEFAULT_DATA_DIR),
     state: owner.state,
   };
+}
+
+export interface SeatFlags {
+  platformUrl?: string;
+  token?: string;
+  stateDir?: string;
+}
+
+/** What a program needs to hold a seat (chapter 20 §12.1): the snippets' variables, else what other commands find. */
+export function findSeat(flags: SeatFlags, workspaceId: string) {
+  const given = flags.platformUrl ?? variable('PLATFORM_URL');
+  const { url } = findTarget(given === undefined ? {} : { url: given });
+  const home = variable('HOME') ?? homedir();
+  return {
+    url,
+    /** Null: the one in the state folder. */
+    token: flags.token ?? variable('MOLECULE_WORKSPACE_TOKEN') ?? null,
+    stateDir: resolve(flags.stateDir ?? join(home, '.molecule', 'connect', workspaceId)),
+    uploadsDir: resolve(variable('MOLECULE_UPLOADS_DIR') ?? join(home, '.molecule', 'uploads', workspaceId)),
+  };
+}
+
+const OWN_SECRETS = new Set(['MOLECULE_WORKSPACE_TOKEN', 'MOLECULE_TOKEN', 'ADMIN_TOKEN']);
+
+/** For the person's own programs: everything but the keys to the platform. */
+export function handlerEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !OWN_SECRETS.has(name)));
 }
 
 /** True when the data directory of this machine is the platform's. */

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { createBundleCommand } from './commands/bundle.ts';
+import { createConnectCommand } from './commands/connect.ts';
 import { createDoctorCommand } from './commands/doctor.ts';
 import { createLifecycleCommands } from './commands/lifecycle.ts';
 import { createLogsCommand } from './commands/logs.ts';
@@ -13,6 +14,7 @@ import { createSendCommand } from './commands/send.ts';
 import { createStartCommand } from './commands/start.ts';
 import { createStatusCommand } from './commands/status.ts';
 import { createTokenCommand } from './commands/token.ts';
+import { createWhyCommand } from './commands/why.ts';
 import { createWorkspaceCommand } from './commands/workspace.ts';
 import { EXIT, usageError } from './failure.ts';
 import { printFailure } from './output.ts';
@@ -49,6 +51,8 @@ function createProgram(): Command {
     .addCommand(createBundleCommand())
     .addCommand(createSendCommand())
     .addCommand(createLogsCommand())
+    .addCommand(createWhyCommand())
+    .addCommand(createConnectCommand())
     .addCommand(createWorkspaceCommand())
     .addCommand(createSecretCommand())
     .addCommand(createTokenCommand());

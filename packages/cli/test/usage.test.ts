@@ -18,7 +18,7 @@ const NOWHERE = { MOLECULE_URL: 'http://127.0.0.1:1' };
 
 describe('help', () => {
   it('every command explains itself with examples and exit codes, on stdout', async () => {
-    const commands = ['start', 'status', 'doctor', 'org list', 'org import', 'send', 'logs'].concat(
+    const commands = ['start', 'status', 'doctor', 'org list', 'org import', 'send', 'logs', 'why'].concat(
       BUNDLES,
       LIFECYCLE,
       SEATS,

@@ -63,6 +63,21 @@ export const attachment = z.looseObject({
   size: z.number().optional(),
 });
 
+/** What a search of a session finds. `kind` tells what other members are to be read as. */
+export const sessionSearchItem = z.object({
+  kind: z.enum(['activity', 'memory']),
+  id: uuid,
+  workspace_id: uuid,
+  label: z.string(),
+  content: z.string(),
+  method: z.string().nullable(),
+  status: z.string(),
+  request_body: z.unknown().optional(),
+  response_body: z.unknown().optional(),
+  created_at: time,
+});
+export type SessionSearchItem = z.output<typeof sessionSearchItem>;
+
 export const activityRoutes = defineRoutes({
   reportActivity: {
     method: 'POST',
@@ -96,15 +111,31 @@ export const activityRoutes = defineRoutes({
     replies: { 200: z.array(activityRow) },
     errors: ['cursor_gone'],
   },
+  searchSession: {
+    method: 'GET',
+    path: '/workspaces/:id/session-search',
+    auth: 'SELF',
+    summary:
+      'Activity of a workspace that holds `q` somewhere, newest first; header `x-searched-since` when not all of it was looked at.',
+    params: idParams,
+    query: z.object({ q: z.string().max(500).default(''), limit: pageLimit(50, 200) }),
+    replies: { 200: z.array(sessionSearchItem) },
+    errors: ['not_found'],
+  },
   notify: {
     method: 'POST',
     path: '/workspaces/:id/notify',
     auth: 'SELF',
     summary: 'An agent says something to the person.',
     params: idParams,
-    body: z.looseObject({ message: z.string().min(1), attachments: z.array(z.unknown()).max(20).optional() }),
+    body: z.looseObject({
+      message: z.string().min(1),
+      attachments: z.array(z.unknown()).max(20).optional(),
+      /** The inbox row it answers: said once, however often it is sent. */
+      in_reply_to: uuid.optional(),
+    }),
     replies: { 200: z.object({ status: z.literal('sent') }) },
-    errors: ['not_found'],
+    errors: ['not_found', 'inbox_unavailable'],
   },
 });
 
@@ -140,11 +171,12 @@ export const eventRoutes = defineRoutes({
     method: 'GET',
     path: '/workspaces/:id/events/stream',
     auth: 'SELF',
-    summary: 'Server-sent events of one workspace, resumable with `Last-Event-ID`.',
+    summary: 'Server-sent events of one workspace, resumable with `Last-Event-ID`; `profile=agui` speaks AG-UI.',
     params: idParams,
+    query: z.object({ profile: z.enum(['agui']).optional() }),
     transport: 'sse',
     replies: { 200: z.unknown() },
-    errors: ['not_found'],
+    errors: ['not_found', 'invalid_request'],
   },
   openEventSocket: {
     method: 'GET',

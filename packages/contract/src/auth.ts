@@ -109,17 +109,22 @@ export const authRoutes = defineRoutes({
     path: '/org/tokens',
     auth: 'ADMIN',
     summary: 'Mints an organisation token; its value is shown once.',
-    body: z.object({ name: z.string().max(100).optional() }),
+    body: z.object({
+      name: z.string().max(100).optional(),
+      /** The organisation it is for; an organisation token hands on its own. */
+      org_id: uuid.optional(),
+    }),
     replies: {
       200: z.object({
         id: uuid,
         prefix: z.string(),
         name: z.string().optional(),
+        org_id: uuid.optional(),
         auth_token: z.string(),
         warning: z.string(),
       }),
     },
-    errors: ['rate_limited'],
+    errors: ['rate_limited', 'foreign_org', 'not_found'],
   },
   revokeOrgToken: {
     method: 'DELETE',

@@ -10,6 +10,14 @@ export type DelegationStatus = (typeof DELEGATION_STATUSES)[number];
 const task = z.string().min(1);
 /** Judged by the handler, whose words for a bad one are part of the contract. */
 const targetId = z.string();
+/**
+ * The delegation whose task the caller works on, so that its chain is known; one that was not handed to the caller is ignored.
+ * null: the caller works for nobody. Absent: the caller does not say (chapter 20 §4.9).
+ */
+const parentDelegationId = z.string().min(1).max(200).nullish();
+const CHAIN_ERRORS = ['delegation_cycle', 'delegation_too_deep', 'delegation_ping_pong'] as const;
+/** Hops from the first caller of a chain of delegations to the last callee. */
+export const MOST_DELEGATION_HOPS = 8;
 export const delegationRow = z.object({
   id: uuid,
   type: z.literal('delegation'),
@@ -38,6 +46,9 @@ export const adminDelegationRow = z.object({
   result_preview: z.string().optional(),
   error_detail: z.string().optional(),
   retry_count: z.number(),
+  parent_delegation_id: z.string().optional(),
+  /** Workspaces from the first caller of its chain to the callee. */
+  path: z.array(uuid).optional(),
   accepted_at: time,
   injected_at: time.optional(),
   answered_at: time.optional(),
@@ -56,6 +67,7 @@ export const delegationRoutes = defineRoutes({
       target_id: targetId,
       task,
       idempotency_key: z.string().min(1).max(200).optional(),
+      parent_delegation_id: parentDelegationId,
     }),
     replies: {
       202: z.object({
@@ -71,7 +83,7 @@ export const delegationRoutes = defineRoutes({
         idempotent_hit: z.literal(true),
       }),
     },
-    errors: ['self_delegation', 'ledger_unavailable', 'not_found'],
+    errors: ['self_delegation', 'ledger_unavailable', 'not_found', ...CHAIN_ERRORS],
   },
   listDelegations: {
     method: 'GET',
@@ -87,9 +99,14 @@ export const delegationRoutes = defineRoutes({
     auth: 'SELF',
     summary: 'Records a delegation the agent sent itself.',
     params: idParams,
-    body: z.object({ target_id: targetId, task, delegation_id: z.string().min(1).max(200) }),
+    body: z.object({
+      target_id: targetId,
+      task,
+      delegation_id: z.string().min(1).max(200),
+      parent_delegation_id: parentDelegationId,
+    }),
     replies: { 202: z.object({ delegation_id: z.string(), status: z.literal('recorded') }) },
-    errors: ['self_delegation', 'ledger_unavailable', 'not_found', 'conflict'],
+    errors: ['self_delegation', 'ledger_unavailable', 'not_found', 'conflict', ...CHAIN_ERRORS],
   },
   updateDelegation: {
     method: 'POST',
@@ -122,6 +139,8 @@ export const delegationRoutes = defineRoutes({
     query: z.object({
       status: z.enum(['in_flight', 'stuck', 'failed', 'completed']).default('in_flight'),
       limit: z.coerce.number().int().min(1).max(1000).default(100),
+      /** Only this one, whatever its state. */
+      delegation_id: z.string().min(1).max(200).optional(),
     }),
     replies: {
       200: z.object({

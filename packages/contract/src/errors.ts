@@ -40,6 +40,8 @@ export const ERRORS = {
     retryable: false,
     meaning: 'The A2A message has no readable parts; a JSON-RPC error body names the field.',
   },
+  invalid_multipart: { status: 400, retryable: false, meaning: 'The form cannot be read, or broke off.' },
+  no_files: { status: 400, retryable: false, meaning: 'The form has no file in its field `files`.' },
   self_delegation: { status: 400, retryable: false, meaning: 'A workspace cannot delegate to itself.' },
   unauthenticated: {
     status: 401,
@@ -47,6 +49,11 @@ export const ERRORS = {
     meaning: 'No credential, or one that is unknown, revoked or not allowed here.',
   },
   invalid_code: { status: 401, retryable: false, meaning: 'The sign-in code or token is wrong, used or expired.' },
+  invalid_signature: {
+    status: 401,
+    retryable: false,
+    meaning: 'The webhook is not signed with the secret that is known here, or too long ago.',
+  },
   budget_exceeded: { status: 402, retryable: false, meaning: 'The target workspace has spent its budget.' },
   admin_field: {
     status: 403,
@@ -58,6 +65,11 @@ export const ERRORS = {
     status: 403,
     retryable: false,
     meaning: 'The hierarchy does not let these workspaces talk to each other.',
+  },
+  foreign_org: {
+    status: 403,
+    retryable: false,
+    meaning: 'The organisation token, or the session it opened, is not anchored to this organisation.',
   },
   source_mismatch: { status: 403, retryable: false, meaning: '`source_id` must match the authenticated workspace.' },
   origin_refused: {
@@ -76,6 +88,23 @@ export const ERRORS = {
     status: 409,
     retryable: false,
     meaning: 'The workspace is paused or asleep and cannot register.',
+  },
+  delegation_cycle: {
+    status: 409,
+    retryable: false,
+    meaning:
+      'The target waits in this very chain of delegations, which `path` and `delegation_ids` show: answer instead of delegating back.',
+  },
+  delegation_too_deep: {
+    status: 409,
+    retryable: false,
+    meaning: 'The chain of delegations, which `path` and `delegation_ids` show, has `max_depth` hops already.',
+  },
+  delegation_ping_pong: {
+    status: 409,
+    retryable: false,
+    meaning:
+      'The two workspaces hand tasks to and fro, `delegation_ids` names them, and no person said anything in between.',
   },
   conflict: { status: 409, retryable: false, meaning: 'The resource is not in a state that allows this.' },
   tasks_running: {
@@ -107,6 +136,23 @@ export const ERRORS = {
     meaning: 'The platform has no way to the folders of this workspace.',
   },
   rate_limited: { status: 429, retryable: true, meaning: 'Too many requests; repeat after `retry_after` seconds.' },
+  uploads_full: {
+    status: 429,
+    retryable: true,
+    meaning:
+      'Too much waits for the agent to fetch it; once it does, or after `retry_after` seconds, there is room again.',
+  },
+  queue_full: {
+    status: 429,
+    retryable: true,
+    meaning:
+      'As many messages of this caller wait for the target as may, `limit`; this one was not stored. Repeat after `retry_after` seconds.',
+  },
+  channel_budget_exceeded: {
+    status: 429,
+    retryable: false,
+    meaning: 'As many messages were sent through the channel as may; raise `channel_budget`.',
+  },
   too_many_tokens: { status: 429, retryable: false, meaning: 'The workspace holds as many live tokens as it may.' },
   internal: {
     status: 500,
@@ -117,6 +163,11 @@ export const ERRORS = {
     status: 500,
     retryable: false,
     meaning: 'The request to the agent could not be constructed safely.',
+  },
+  channel_send_failed: {
+    status: 500,
+    retryable: true,
+    meaning: 'The channel did not take the message in every chat; `reason` has its words.',
   },
   github_token_failed: {
     status: 500,
@@ -174,7 +225,8 @@ export const ERRORS = {
   agent_response_too_large: {
     status: 502,
     retryable: false,
-    meaning: 'The answer of the agent was larger than 10 MiB; the message was delivered.',
+    meaning:
+      'The answer of the agent was larger than 10 MiB, and the message was delivered; or a session log than 1 MiB.',
   },
   agent_response_unreadable: {
     status: 502,
@@ -196,6 +248,11 @@ export const ERRORS = {
     status: 503,
     retryable: false,
     meaning: 'The platform has no way to a shell beside this agent; the message says why.',
+  },
+  webhook_not_configured: {
+    status: 503,
+    retryable: false,
+    meaning: 'No secret is set that could verify the webhook.',
   },
   no_backend: { status: 503, retryable: false, meaning: 'No provisioning backend is configured.' },
   agent_busy: { status: 503, retryable: true, meaning: 'The agent is busy and the message was not queued.' },

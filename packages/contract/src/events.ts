@@ -73,6 +73,12 @@ export const RECORDED_EVENTS = {
   DELEGATION_FAILED: z.looseObject({ delegation_id: text, target_id: text, error: text }),
   CRON_EXECUTED: z.looseObject({ schedule_id: text, schedule_name: text, status: text }),
   CRON_SKIPPED: z.looseObject({ schedule_id: text, schedule_name: text, reason: text }),
+  CHANNEL_MESSAGE: z.looseObject({
+    channel_id: text,
+    channel_type: text,
+    direction: z.enum(['inbound', 'outbound']),
+    username: optionalText,
+  }),
 } as const;
 
 export const BROADCAST_EVENTS = {

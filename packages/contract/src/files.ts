@@ -1,10 +1,14 @@
-// Files: those of the chat (chapter 20 §7, push mode), the folders of a seat (chapter 30 §3.4), and its shell (chapter 10 §2.6).
+// Files: those of the chat (chapter 20 §7), the folders of a seat (chapter 30 §3.4), its session log (chapter 20 §10), and its
+// shell (chapter 10 §2.6).
 
 import { z } from 'zod';
 import { idParams, uuid } from './common.ts';
 import { defineRoutes } from './route.ts';
 
+/** Of one upload, with everything in it. */
 export const UPLOAD_LIMIT = 52_428_800;
+/** Of one file in it. */
+export const UPLOADED_FILE_LIMIT = 26_214_400;
 
 const agentErrors = [
   'not_found',
@@ -52,13 +56,21 @@ export const fileRoutes = defineRoutes({
     method: 'POST',
     path: '/workspaces/:id/chat/uploads',
     auth: 'SELF',
-    summary: 'Streams files (multipart, field `files`, 25 MB each) to the agent of a workspace.',
+    summary:
+      'Streams files (multipart, field `files`, 25 MB each) to the agent of a workspace, or keeps them until it fetches them.',
     params: idParams,
     rawBody: true,
     bodyLimit: UPLOAD_LIMIT,
     transport: 'bytes',
     replies: { 200: z.object({ files: z.array(uploadedFile) }) },
-    errors: ['unsupported_media_type', 'body_too_large', ...agentErrors],
+    errors: [
+      'unsupported_media_type',
+      'body_too_large',
+      'invalid_multipart',
+      'no_files',
+      'uploads_full',
+      ...agentErrors,
+    ],
   },
   downloadChatFile: {
     method: 'GET',
@@ -130,6 +142,77 @@ export const fileRoutes = defineRoutes({
     query: writableRoot,
     replies: { 200: z.object({ status: z.literal('deleted'), path: z.string() }) },
     errors: folderErrors,
+  },
+});
+
+/** Files that wait for a poll-mode agent, or that one left for the person (chapter 20 §7.3). */
+export const pendingUploadRoutes = defineRoutes({
+  fetchPendingUpload: {
+    method: 'GET',
+    path: '/workspaces/:id/pending-uploads/:fileId/content',
+    auth: 'SELF',
+    summary: 'Streams a staged file, `platform-pending:<id>/<fileId>`, until it is acknowledged.',
+    params: z.object({ id: uuid, fileId: uuid }),
+    transport: 'bytes',
+    replies: { 200: z.unknown() },
+    errors: ['invalid_request', 'not_found'],
+  },
+  ackPendingUpload: {
+    method: 'POST',
+    path: '/workspaces/:id/pending-uploads/:fileId/ack',
+    auth: 'SELF',
+    summary: 'The agent keeps the file now; the staged copy goes. Repeating it changes nothing.',
+    params: z.object({ id: uuid, fileId: uuid }),
+    replies: { 200: z.object({ status: z.literal('acked') }) },
+    errors: ['invalid_request', 'not_found'],
+  },
+});
+
+const wholeNumber = z.string().regex(/^\d{1,15}$/, 'must be a whole number');
+
+export const transcript = z.object({
+  runtime: z.string(),
+  supported: z.boolean(),
+  lines: z.array(
+    z.looseObject({
+      type: z.enum(['user', 'agent', 'thinking', 'tool_call', 'tool_result', 'system']),
+      content: z.string(),
+      ts: z.string(),
+      tool: z.string().optional(),
+    }),
+  ),
+  /** What `since` is next. */
+  cursor: z.number(),
+  more: z.boolean(),
+  source: z.string().optional(),
+});
+export type Transcript = z.output<typeof transcript>;
+
+export const transcriptRoutes = defineRoutes({
+  readTranscript: {
+    method: 'GET',
+    path: '/workspaces/:id/transcript',
+    auth: 'SELF',
+    summary: 'The session log of the agent, as it tells it: at most `limit` lines from number `since` on.',
+    params: idParams,
+    query: z.object({
+      since: wholeNumber.optional(),
+      limit: wholeNumber
+        .refine((text) => Number(text) >= 1 && Number(text) <= 1_000, 'must be from 1 to 1000')
+        .optional(),
+    }),
+    replies: { 200: transcript },
+    errors: [
+      'invalid_request',
+      'not_found',
+      'unsafe_url',
+      'agent_no_url',
+      'inbound_secret_missing',
+      'agent_unreachable',
+      'agent_error',
+      'agent_response_too_large',
+      'agent_response_unreadable',
+    ],
   },
 });
 

@@ -1,8 +1,10 @@
 // The wire of Molecule, written once. Everything else derives from these tables.
 
+export * from './a2a-stream.ts';
 export * from './activity.ts';
 export * from './auth.ts';
 export * from './bundles.ts';
+export * from './channels.ts';
 export * from './client.ts';
 export { idParams, uuid } from './common.ts';
 export * from './delegation.ts';
@@ -15,6 +17,7 @@ export * from './machines.ts';
 export * from './messaging.ts';
 export * from './operations.ts';
 export * from './org.ts';
+export * from './plugins.ts';
 export * from './registry.ts';
 export * from './route.ts';
 export * from './routes.ts';
@@ -22,4 +25,6 @@ export * from './schedules.ts';
 export * from './seats.ts';
 export * from './secrets.ts';
 export * from './stream.ts';
+export * from './webhooks.ts';
+export * from './why.ts';
 export * from './workspaces.ts';

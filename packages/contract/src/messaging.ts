@@ -1,10 +1,12 @@
 // A2A proxy and queue: the wire shapes of chapter 20 §1 and §3.
 
 import { z } from 'zod';
-import { idParams, nullableTime, time, uuid } from './common.ts';
+import { idParams, jsonObject, nullableTime, time, uuid } from './common.ts';
 import { defineRoutes } from './route.ts';
 
 export const A2A_BODY_LIMIT = 1_048_576;
+/** The A2A extension our cards declare for streams that can be resumed after the last event seen (chapter 20 §1.10). */
+export const RESUMABLE_STREAM_EXTENSION = 'urn:molecule:a2a:resumable-stream:v1';
 /** Ten years: beyond it nothing is stored. */
 const MOST_AGE_MINUTES = 5_256_000;
 export const QUEUE_STATUSES = ['queued', 'dispatched', 'completed', 'failed', 'dropped'] as const;
@@ -64,6 +66,7 @@ export const messagingRoutes = defineRoutes({
       'agent_url_refused',
       'agent_unreachable',
       'agent_busy',
+      'queue_full',
       'agent_restarting',
       'agent_waking',
       'agent_response_too_large',
@@ -98,5 +101,27 @@ export const messagingRoutes = defineRoutes({
       workspace_id: uuid.optional(),
     }),
     replies: { 200: z.object({ dropped: z.number() }) },
+  },
+});
+
+const agentCard = {
+  method: 'GET',
+  auth: 'CALLER',
+  params: idParams,
+  replies: { 200: jsonObject },
+  errors: ['access_denied', 'not_found'],
+} as const;
+
+/** Cards are those of A2A, which allows further fields: v0.3 unless `A2A-Version: 1.0` asks for v1.0 (chapter 20 §1.4). */
+export const cardRoutes = defineRoutes({
+  getAgentCard: {
+    ...agentCard,
+    path: '/workspaces/:id/.well-known/agent-card.json',
+    summary: 'The agent card of a workspace, in the A2A version asked for; it points at the A2A entry here.',
+  },
+  getAgentCardByOldName: {
+    ...agentCard,
+    path: '/workspaces/:id/.well-known/agent.json',
+    summary: 'The same card under the name it had before A2A v0.3.',
   },
 });

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { rootsOf } from './a2a/file-read.ts';
 import { createA2aServer } from './a2a/server.ts';
 import type { Adapter, AdapterContext, PreflightIssue } from './adapters/adapter.ts';
 import { chooseAdapter } from './adapters/index.ts';
@@ -11,12 +12,14 @@ import { createCredentials } from './credentials.ts';
 import type { RuntimeEnvironment } from './environment.ts';
 import { createDelegationResults } from './link/delegation-results.ts';
 import { createHeartbeat } from './link/heartbeat.ts';
-import { createPlatformClient, type PlatformClient } from './link/platform-client.ts';
-import { createRegistration } from './link/register.ts';
+import { createAgentInbox } from './link/inbox.ts';
+import { createPlatformClient, type PlatformClient, type PlatformResponse } from './link/platform-client.ts';
+import { createRegistration, type DeliveryMode } from './link/register.ts';
 import { createResultsFile } from './link/results-file.ts';
 import { createSeenDelegations } from './link/seen-delegations.ts';
 import { createTaskCounter } from './link/task-counter.ts';
 import { systemTimers, type Timers } from './link/timers.ts';
+import { chooseUploadFolder } from './link/upload-folder.ts';
 import { createWakeUp } from './link/wake-up.ts';
 import { createWedge } from './link/wedge.ts';
 import { createRedactor, type Logger } from './logger.ts';
@@ -24,6 +27,7 @@ import { runPreflight } from './preflight.ts';
 import { createSystemPrompt } from './prompt/system-prompt.ts';
 import { createAgentTools } from './tools/index.ts';
 import { readSelf } from './tools/platform-answers.ts';
+import { createFileSharing } from './tools/share-files.ts';
 import { RETRY_DELAYS_MS } from './turn/pipeline.ts';
 import { prepareFolder, writeAgentsFile } from './workspace-folder.ts';
 
@@ -50,6 +54,10 @@ export interface BootOptions {
   /** Ends the process; given where the agent has it for itself. */
   exit?: (code: number) => never;
   onDeleted?: () => void;
+  /** After every registration. */
+  onMode?: (mode: DeliveryMode) => void;
+  /** The token was refused twice, or the registration cannot succeed; without it the agent goes on trying. */
+  onRefused?: (refusal: PlatformResponse | null) => void;
 }
 
 export interface RunningAgent {
@@ -122,7 +130,15 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
   const wedge = createWedge();
   const resultsFile = createResultsFile(env.resultsFile, log);
   const seen = createSeenDelegations(env.credentialsDir, log);
-  const tools = createAgentTools({ client, environment: env, config, seen, timers, log });
+  const tools = createAgentTools({
+    client,
+    environment: env,
+    config,
+    seen,
+    timers,
+    log,
+    delegationOf: counter.delegationOf,
+  });
   const context: AdapterContext = {
     workspaceId: env.workspaceId,
     config,
@@ -190,7 +206,14 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
     url: () => url,
     card: server.card,
     signal,
+    deliveryMode: config.deliveryMode,
+    onMode: (mode) => {
+      options.onMode?.(mode);
+      if (mode === 'poll') inbox.start();
+      else void inbox.pause();
+    },
     onDeleted,
+    ...(options.onRefused ? { onRefused: options.onRefused } : {}),
   });
   async function register(): Promise<void> {
     await registration.registerUntilDone();
@@ -211,6 +234,18 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
     signal,
     isAwaited: tools.isAwaited,
   });
+  const inbox = createAgentInbox({
+    client,
+    directory: env.credentialsDir,
+    folder: chooseUploadFolder(env.workspaceRoot, env.uploadsDir),
+    intervalMs: env.inboxPollMs,
+    timers,
+    log,
+    signal,
+    admit: server.admit,
+    takeResult: (result) => results.take(result),
+    share: createFileSharing({ client, roots: rootsOf(env), log }),
+  });
   const heartbeat = createHeartbeat({
     client,
     credentials,
@@ -224,6 +259,7 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
     afterBeat: results.collectDetached,
     onUnknown: registerDetached,
     onDeleted,
+    ...(options.onRefused ? { onRefused: () => options.onRefused?.(null) } : {}),
   });
   registerDetached();
 
@@ -232,7 +268,9 @@ export async function boot(options: BootOptions): Promise<RunningAgent> {
     url,
     async stop() {
       const wasDeleted = signal.aborted;
+      await inbox.stop();
       await server.close(wasDeleted ? 0 : env.shutdownGraceMs);
+      await inbox.settle();
       stopping.abort();
       await heartbeat.stop();
       if (!wasDeleted) await heartbeat.sayFarewell();

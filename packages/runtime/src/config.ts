@@ -30,6 +30,7 @@ const KNOWN = new Set([
   'idle_interval_seconds',
   'max_concurrent_tasks',
   'a2a',
+  'delivery_mode',
   'delegation',
   'sandbox',
   'rbac',
@@ -59,6 +60,8 @@ const listOf = (raw: Raw, key: string): string[] | null =>
 export interface LoadedConfig extends AgentConfig {
   /** Names only; merged from `runtime_config.required_env` and `env.required`. */
   requiredEnv: string[];
+  /** How messages are to reach the agent; null: as the platform has it. */
+  deliveryMode: 'push' | 'poll' | null;
   /** `delegation`; the environment wins (chapter 40 §3, §22). */
   delegation: { retryAttempts: number; retryDelaySeconds: number; timeoutSeconds: number };
   unknownKeys: string[];
@@ -108,6 +111,7 @@ export function loadConfig(configDir: string, modelOverride: string | undefined)
       streaming: a2a.streaming !== false,
       pushNotifications: a2a.push_notifications !== false,
     },
+    deliveryMode: raw.delivery_mode === 'push' || raw.delivery_mode === 'poll' ? raw.delivery_mode : null,
     requiredEnv: [
       ...new Set([
         ...(listOf(runtimeConfig, 'required_env') ?? []),

@@ -1,7 +1,7 @@
 // The runtime's settings (chapter 40 §22), read once. The only place of this package that reads process.env.
 
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const CONTAINER_MARKERS = ['/.dockerenv', '/run/.containerenv'];
@@ -34,6 +34,10 @@ export interface RuntimeEnvironment {
   adapterModule: string | null;
   /** Tokens of one model reply. */
   maxTokens: number;
+  /** Between two polls of the inbox, in poll mode. */
+  inboxPollMs: number;
+  /** For files of the inbox when the workspace's own folder cannot be written to. */
+  uploadsDir: string;
   logLevel: string;
   /** Everything, frozen, for adapters: model keys and base URLs. */
   all: Readonly<Record<string, string | undefined>>;
@@ -115,6 +119,10 @@ export function readEnvironment(
     },
     adapterModule: text(env, 'ADAPTER_MODULE'),
     maxTokens: read.wholeNumber('MAX_TOKENS', 2_048, [1, 10_000_000]),
+    inboxPollMs: read.wholeNumber('INBOX_POLL_INTERVAL_S', 5, [1, 3_600]) * 1000,
+    uploadsDir: resolve(
+      text(env, 'MOLECULE_UPLOADS_DIR') ?? join(text(env, 'HOME') ?? '/home', '.molecule/uploads', workspaceId),
+    ),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     all: Object.freeze({ ...env }),
     warnings,

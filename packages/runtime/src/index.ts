@@ -3,6 +3,8 @@
 import type { Adapter } from './adapters/adapter.ts';
 import { boot, type RunningAgent } from './boot.ts';
 import { readEnvironment } from './environment.ts';
+import type { PlatformResponse } from './link/platform-client.ts';
+import type { DeliveryMode } from './link/register.ts';
 import type { Timers } from './link/timers.ts';
 import { createLogger, createRedactor, type Logger } from './logger.ts';
 
@@ -42,6 +44,10 @@ export interface StartAgentOptions {
   /** Pauses in milliseconds before a turn is repeated on an overloaded model; 5, 10 and 20 s unless given. */
   retryDelaysMs?: readonly number[];
   onDeleted?: () => void;
+  /** Told after every registration how messages come. */
+  onMode?: (mode: DeliveryMode) => void;
+  /** The platform refuses this agent for good: its answer to the registration, or null for a beat. Else it goes on trying. */
+  onRefused?: (refusal: PlatformResponse | null) => void;
 }
 
 /**
@@ -74,6 +80,8 @@ export async function startAgent(options: StartAgentOptions): Promise<RunningAge
     ...(options.timers ? { timers: options.timers } : {}),
     ...(options.heartbeatMs ? { heartbeatMs: options.heartbeatMs } : {}),
     ...(options.retryDelaysMs ? { retryDelaysMs: options.retryDelaysMs } : {}),
+    ...(options.onMode ? { onMode: options.onMode } : {}),
+    ...(options.onRefused ? { onRefused: options.onRefused } : {}),
     ...(options.onDeleted ? { onDeleted: options.onDeleted } : {}),
   });
 }

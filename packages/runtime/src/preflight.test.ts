@@ -41,6 +41,8 @@ describe('preflight', () => {
   it('fails for ports, addresses, variables and token files that cannot work', () => {
     expect(check({ a2a: { port: 70_000 } })).toEqual(['fail: Port out of range']);
     expect(check({ a2a: { port: 'eighty' } })).toEqual(['fail: Port out of range']);
+    expect(check({ delivery_mode: 'pull' })).toEqual(['warn: Unknown delivery mode']);
+    expect(check({ delivery_mode: 'poll' })).toEqual([]);
     expect(check({}, { platformUrl: 'localhost:8080' })).toEqual(['fail: PLATFORM_URL is no address']);
     const required = { runtime_config: { required_env: ['A', 'B'] }, env: { required: ['C'] } };
     expect(check(required, { env: { A: 'set', B: '' } })).toEqual(['fail: B is not set', 'fail: C is not set']);

@@ -21,7 +21,8 @@ export interface PreflightInput {
 const fail = (title: string, detail: string, fix: string): PreflightIssue => ({ severity: 'fail', title, detail, fix });
 const warn = (title: string, detail: string, fix: string): PreflightIssue => ({ severity: 'warn', title, detail, fix });
 
-function checkAddresses({ port, platformUrl }: PreflightInput): PreflightIssue[] {
+function checkAddresses({ config, port, platformUrl }: PreflightInput): PreflightIssue[] {
+  const { delivery_mode: mode } = config.raw;
   const isPort = Number.isInteger(port) && port >= 0 && port <= 65_535;
   const isUrl = URL.canParse(platformUrl) && /^https?:$/.test(new URL(platformUrl).protocol);
   return [
@@ -29,6 +30,9 @@ function checkAddresses({ port, platformUrl }: PreflightInput): PreflightIssue[]
     ...(isUrl
       ? []
       : [fail('PLATFORM_URL is no address', platformUrl, 'set PLATFORM_URL to the http address of the platform')]),
+    ...(mode === undefined || mode === null || config.deliveryMode !== null
+      ? []
+      : [warn('Unknown delivery mode', `${mode}; the platform decides`, 'set delivery_mode to push or poll')]),
   ];
 }
 

@@ -7,22 +7,21 @@ import cookie from '@fastify/cookie';
 import websocket from '@fastify/websocket';
 import type { FastifyInstance } from 'fastify';
 import { type Activity, createActivity } from './activity/index.ts';
+import { createUpperParts, type UpperParts } from './app-upper.ts';
 import { type Auth, createAuth } from './auth/index.ts';
-import { createBundles } from './bundles/index.ts';
-import { type Config, isModelVariable } from './config.ts';
+import type { ChannelHosts, Channels } from './channels/index.ts';
+import type { Config } from './config.ts';
 import { createDelegation, type Delegation } from './delegation/index.ts';
 import { createEvents, type Events } from './events/index.ts';
-import { createFiles } from './files/index.ts';
-import { listLoops } from './loops.ts';
+import type { Files } from './files/index.ts';
 import { createMessaging, hasWaiting, type Messaging } from './messaging/index.ts';
-import { createEdge, createOperations } from './operations/index.ts';
 import { createHierarchy } from './org/hierarchy.ts';
 import { createOrg, type Org } from './org/index.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { type Database, migrate } from './platform/db/index.ts';
 import { createHttpServer } from './platform/http.ts';
 import type { Logger } from './platform/log.ts';
-import { createSupervisor, type Supervisor } from './platform/loops.ts';
+import type { Supervisor } from './platform/loops.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { createOutbound, type Resolve } from './platform/outbound/index.ts';
 import { createPresence } from './platform/presence.ts';
@@ -30,7 +29,7 @@ import { createProvisioning, type Provisioning } from './provisioning/index.ts';
 import { createRegistry, type Registry } from './registry/index.ts';
 import { createSchedules, type Schedules } from './schedules/index.ts';
 import { createSecrets, type Secrets } from './secrets/index.ts';
-import { createTerminals } from './terminal/index.ts';
+import type { Webhooks } from './webhooks/index.ts';
 import { createWorkspaces, type Workspaces } from './workspaces/index.ts';
 
 export const MIGRATIONS_DIR = join(import.meta.dirname, '../migrations');
@@ -47,6 +46,8 @@ export interface PlatformOptions {
   resolve?: Resolve;
   /** Told the namespaces of purged workspaces, `workspace:<id>`, so that what they remembered can be forgotten (chapter 10 §2.9). */
   onPurged?: readonly ((namespace: string) => Promise<void>)[];
+  /** Where the APIs of social channels are, instead of their own addresses. */
+  channelHosts?: Partial<ChannelHosts>;
 }
 
 export interface Platform {
@@ -62,6 +63,9 @@ export interface Platform {
   messaging: Messaging;
   delegation: Delegation;
   schedules: Schedules;
+  channels: Channels;
+  webhooks: Webhooks;
+  files: Files;
   supervisor: Supervisor;
   /** Serves, then starts the loops: recovery never comes before serving (ruling R10). @returns the address people open. */
   listen(): Promise<{ url: string; port: number }>;
@@ -78,6 +82,7 @@ export async function createPlatform({
   agentCommand,
   resolve,
   onPurged = [],
+  channelHosts,
 }: PlatformOptions): Promise<Platform> {
   await migrate(db, MIGRATIONS_DIR);
   const instanceId = randomUUID();
@@ -133,6 +138,8 @@ export async function createPlatform({
       revokeTokens: async (trx, ids) => void (await auth.tokens.revokeAll(trx, ids, { byDeletion: true })),
       forgetTokens: () => auth.tokens.forget(),
       endMessaging: async (trx, ids, reason) => {
+        // First: what comes in by them until then is dropped with the rest.
+        await upper.channels.disableFor(trx, ids);
         await messaging.dropFor(trx, ids, reason);
         await delegation.failFor(trx, ids);
         await schedules.disableFor(trx, ids);
@@ -219,6 +226,8 @@ export async function createPlatform({
     metrics,
     log,
     clock,
+    presence,
+    publicUrl,
     liveness: {
       check: (id) => provisioning.isRunning(id),
       hasBackend: () => provisioning.hasBackend(),
@@ -226,7 +235,10 @@ export async function createPlatform({
     },
     onQueueOutcome: (message, outcome) => delegation.onQueueOutcome(message, outcome),
     onDelegationMessage: (message) => delegation.onMessage(message),
-    onEndIn: (trx, item, end) => schedules.onEndIn(trx, item, end),
+    onEndIn: async (trx, item, end) => {
+      await upper.channels.onEndIn(trx, item, end);
+      return await schedules.onEndIn(trx, item, end);
+    },
   });
   const delegation: Delegation = createDelegation({ db, config, events, workspaces, activity, messaging, log });
   const schedules: Schedules = createSchedules({
@@ -240,90 +252,34 @@ export async function createPlatform({
     metrics,
     log,
   });
-  const files = createFiles({
-    folders: {
-      store: provisioning.files,
-      findTemplate: provisioning.findTemplateFolder,
-      readModel: async (id, runtime) => (await secrets.readModel(id, runtime)).model,
-    },
-    workspaces,
-    outbound,
-    readInboundSecret: registry.inboundSecrets.readOrHeal,
-    log,
-  });
-  const bundles = createBundles({ db, config, workspaces, secrets, provisioning, log });
-  const terminals = createTerminals({
-    provisioning,
-    workspaces,
-    canCommunicate,
-    allowedOrigin: auth.allowedOrigin,
-    isStillAllowed: auth.isStillAllowed,
-    clock,
-    log,
-  });
-  const edge = createEdge(config, auth);
-  const supervisor = createSupervisor(
-    listLoops({
-      db,
-      config,
-      events,
-      auth,
-      workspaces,
-      edge,
-      secrets,
-      provisioning,
-      org,
-      activity,
-      registry,
-      messaging,
-      delegation,
-      schedules,
-      terminals,
-      clock,
-      presence,
-    }),
-    { db, clock, log, presence },
-  );
-  const operations = createOperations({
-    db,
+  const upper: UpperParts = createUpperParts({
     config,
-    auth,
+    db,
     log,
-    supervisor,
+    clock,
     metrics,
+    outbound,
+    presence,
     version,
-    startedAt,
     instanceId,
-    backendName: provisioning.backendName,
-    modelKeys: async () =>
-      [...new Set([...Object.keys(config.modelEnvironment), ...(await secrets.globalKeys())])].filter(isModelVariable),
-    platformUrl: () => address.url,
-  });
-
-  // Edge first: headers, limits and origins guard every route that follows.
-  await edge.install(http);
-  auth.mount(http);
-  await operations.mount(http, auth.authorize);
-  workspaces.mount(http, auth.authorize);
-  secrets.mount(http, auth.authorize);
-  org.mount(http, auth.authorize);
-  bundles.mount(http, auth.authorize);
-  activity.mount(http, auth.authorize);
-  files.mount(http, auth.authorize);
-  terminals.mount(http, auth.authorize);
-  provisioning.mount(http, auth.authorize);
-  registry.mount(http, auth.authorize);
-  messaging.mount(http, auth.authorize);
-  delegation.mount(http, auth.authorize);
-  schedules.mount(http, auth.authorize);
-  events.mount(http, auth.authorize, {
+    startedAt,
+    events,
+    auth,
+    workspaces,
+    secrets,
+    provisioning,
+    org,
+    activity,
+    registry,
+    messaging,
+    delegation,
+    schedules,
     canCommunicate,
-    workspaceExists: async (id) => {
-      const facts = await workspaces.facts(id);
-      return facts !== null && facts.status !== 'removed';
-    },
-    isStillAllowed: auth.isStillAllowed,
+    platformUrl: () => address.url,
+    channelHosts,
   });
+  const { files, supervisor } = upper;
+  await upper.mount(http);
 
   return {
     http,
@@ -338,6 +294,9 @@ export async function createPlatform({
     messaging,
     delegation,
     schedules,
+    channels: upper.channels,
+    webhooks: upper.webhooks,
+    files,
     supervisor,
     async listen() {
       await events.start();
@@ -365,6 +324,7 @@ export async function createPlatform({
       await http.close();
       await delegation.close();
       await messaging.close();
+      await upper.channels.close();
       await registry.flush();
       await activity.close();
       await workspaces.stop();

@@ -41,6 +41,10 @@ export interface Config {
   cpUpstreamUrl: string | null;
   /** All four of them, or null: installation tokens cannot be had then. */
   githubApp: GithubApp | null;
+  /** Signs what GitHub delivers to the webhook; null: none is taken. */
+  githubWebhookSecret: string | null;
+  /** Verifies what comes from Discord for channels without a key of their own. */
+  discordAppPublicKey: string | null;
   /** Where the canvas comes from instead of the files of this repository. */
   canvasProxyUrl: string | null;
   /** From the environment; the generated one lives in the data directory (auth). */
@@ -76,6 +80,8 @@ export interface Config {
   /** Requests per minute and client; 0 = unlimited. */
   rateLimit: number;
   a2aIdleTimeoutSeconds: number;
+  /** How many messages of one caller may wait for one target. */
+  a2aQueueLimitPerCaller: number;
   remoteLivenessStaleSeconds: number;
   delegationSweepSeconds: number;
   delegationStuckSeconds: number;
@@ -307,6 +313,8 @@ export function readConfig(own: Environment = process.env, tenant: Readonly<Reco
     cpUpstreamUrl: readUrl(env, 'CP_UPSTREAM_URL'),
     canvasProxyUrl: readUrl(env, 'CANVAS_PROXY_URL'),
     githubApp: readGithubApp(env, warnings),
+    githubWebhookSecret: text(env, 'GITHUB_WEBHOOK_SECRET'),
+    discordAppPublicKey: text(env, 'DISCORD_APP_PUBLIC_KEY'),
     adminToken,
     devHatch,
     testTokensEnabled: text(env, 'MOLECULE_ENABLE_TEST_TOKENS') === '1' || (environment !== '' && !isProduction),
@@ -335,6 +343,7 @@ export function readConfig(own: Environment = process.env, tenant: Readonly<Reco
       .filter(Boolean),
     rateLimit: devHatch ? 0 : positiveWhole(env, 'RATE_LIMIT', 600, warnings),
     a2aIdleTimeoutSeconds: positiveWhole(env, 'A2A_IDLE_TIMEOUT_SECONDS', 300, warnings),
+    a2aQueueLimitPerCaller: positiveWhole(env, 'A2A_QUEUE_LIMIT_PER_CALLER', 1_000, warnings),
     remoteLivenessStaleSeconds: positiveWhole(env, 'REMOTE_LIVENESS_STALE_AFTER', 90, warnings),
     delegationSweepSeconds: positiveWhole(env, 'DELEGATION_SWEEPER_INTERVAL_S', 300, warnings),
     delegationStuckSeconds: positiveWhole(env, 'DELEGATION_STUCK_THRESHOLD_S', 600, warnings),

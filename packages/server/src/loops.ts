@@ -2,9 +2,11 @@
 
 import type { Activity } from './activity/index.ts';
 import type { Auth } from './auth/index.ts';
+import type { Channels } from './channels/index.ts';
 import type { Config } from './config.ts';
 import type { Delegation } from './delegation/index.ts';
 import type { Events } from './events/index.ts';
+import type { Files } from './files/index.ts';
 import type { Messaging } from './messaging/index.ts';
 import type { Edge } from './operations/index.ts';
 import type { Org } from './org/index.ts';
@@ -18,6 +20,7 @@ import type { Registry } from './registry/index.ts';
 import type { Schedules } from './schedules/index.ts';
 import type { Secrets } from './secrets/index.ts';
 import type { Terminals } from './terminal/index.ts';
+import type { Webhooks } from './webhooks/index.ts';
 import type { Workspaces } from './workspaces/index.ts';
 
 export interface LoopSources {
@@ -35,6 +38,9 @@ export interface LoopSources {
   messaging: Messaging;
   delegation: Delegation;
   schedules: Schedules;
+  channels: Channels;
+  webhooks: Webhooks;
+  files: Files;
   terminals: Terminals;
   clock: Clock;
   presence: Presence;
@@ -54,6 +60,9 @@ export function listLoops(sources: LoopSources): Loop[] {
     messaging,
     delegation,
     schedules,
+    channels,
+    webhooks,
+    files,
     terminals,
     clock,
     presence,
@@ -90,6 +99,9 @@ export function listLoops(sources: LoopSources): Loop[] {
     ...messaging.loops,
     ...delegation.loops,
     ...schedules.loops,
+    ...channels.loops,
+    ...webhooks.loops,
+    ...files.loops,
     ...terminals.loops,
   ];
 }

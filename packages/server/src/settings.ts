@@ -164,6 +164,16 @@ export const SETTINGS: readonly Setting[] = [
   { name: 'GITHUB_APP_INSTALLATION_ID', fallback: '–', meaning: 'Its installation.' },
   { name: 'GITHUB_APP_PRIVATE_KEY_FILE', fallback: '–', meaning: 'File with its private key, PEM.' },
   {
+    name: 'GITHUB_WEBHOOK_SECRET',
+    fallback: '–',
+    meaning: 'Signs what GitHub delivers to `/webhooks/github`; without it no delivery is taken.',
+  },
+  {
+    name: 'DISCORD_APP_PUBLIC_KEY',
+    fallback: '–',
+    meaning: 'Verifies what comes from Discord, for channels without a key of their own.',
+  },
+  {
     name: 'MOLECULE_ENABLE_TEST_TOKENS',
     fallback: '–',
     meaning:
@@ -184,6 +194,11 @@ export const SETTINGS: readonly Setting[] = [
     name: 'A2A_IDLE_TIMEOUT_SECONDS',
     fallback: '300',
     meaning: 'Silence of a target after which a call is given up and queued.',
+  },
+  {
+    name: 'A2A_QUEUE_LIMIT_PER_CALLER',
+    fallback: '1000',
+    meaning: 'Messages of one caller that may wait for one target; further ones are refused with `queue_full`.',
   },
   {
     name: 'REMOTE_LIVENESS_STALE_AFTER',

@@ -22,7 +22,7 @@ let other: Seat;
 let before: Record<string, string>;
 
 beforeAll(async () => {
-  test = await startPlatform({ env: { MOLECULE_ENV: 'staging' } });
+  test = await startPlatform({ env: { MOLECULE_ENV: 'staging', GITHUB_WEBHOOK_SECRET: 'valid' } });
   seat = await createSeat(test, { delivery_mode: 'poll' });
   other = await createSeat(test, { delivery_mode: 'poll' });
 });
@@ -110,8 +110,9 @@ async function expectNothingStored(): Promise<void> {
   expect(await fingerprint(test.db)).toEqual(before);
 }
 
-/** An upload is a form, not JSON; files/upload.test.ts owns it. */
-const withBody = ROWS.filter(([name, route]) => takesBody(route) && name !== 'uploadChatFiles');
+/** An upload is a form, not JSON; files/upload.test.ts owns it. What is wrong with a webhook is told only to whoever signed it. */
+const isOwnKind = (name: RouteName) => name === 'uploadChatFiles' || /^receive\w*Webhook/.test(name);
+const withBody = ROWS.filter(([name, route]) => takesBody(route) && !isOwnKind(name));
 const withSchema = withBody.filter(([, route]) => route.body !== undefined);
 const withQuery = ROWS.filter(([, route]) => route.query !== undefined);
 const withId = ROWS.filter(([, route]) => route.path.includes(':id'));

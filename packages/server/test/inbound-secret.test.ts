@@ -12,7 +12,7 @@ const BEAT_MS = 100;
 let test: TestPlatform;
 let home: string;
 beforeAll(async () => {
-  test = await startPlatform();
+  test = await startPlatform({ replicas: 1 });
   home = await mkdtemp(join(tmpdir(), 'molecule-agent-'));
 });
 afterAll(async () => {

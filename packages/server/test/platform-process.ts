@@ -12,6 +12,8 @@ const MAIN = join(import.meta.dirname, '../src/main.ts');
 
 export interface PlatformProcess {
   admin: Client;
+  adminToken: string;
+  pid: number;
   url: string;
   /** Everything it printed so far. */
   output(): string;
@@ -57,6 +59,8 @@ export async function startPlatformProcess(
   const url = `http://127.0.0.1:${env.PORT}`;
   return {
     url,
+    adminToken: ADMIN_TOKEN,
+    pid: child.pid as number,
     admin: createClient({ baseUrl: url, token: ADMIN_TOKEN }),
     output: () => printed,
     async end(signal) {

@@ -32,6 +32,7 @@ const ASLEEP: readonly Column[] = ['status', 'status_changed_at', 'url'];
 
 /** Columns of its own row that a call may change, beyond `updated_at`. */
 const REACH: Partial<Record<RouteName, readonly Column[]>> = {
+  ackPendingUpload: NOTHING,
   assignAgent: NOTHING,
   checkAccess: NOTHING,
   collapseWorkspace: NOTHING,
@@ -43,6 +44,11 @@ const REACH: Partial<Record<RouteName, readonly Column[]>> = {
   deleteSecret: NOTHING,
   discover: NOTHING,
   downloadChatFile: NOTHING,
+  explainDelegation: NOTHING,
+  explainWorkspace: NOTHING,
+  fetchPendingUpload: NOTHING,
+  getAgentCard: NOTHING,
+  getAgentCardByOldName: NOTHING,
   getBudget: NOTHING,
   getConfig: NOTHING,
   getConnection: NOTHING,
@@ -76,6 +82,7 @@ const REACH: Partial<Record<RouteName, readonly Column[]>> = {
   putModel: NOTHING,
   putSecret: NOTHING,
   readFile: NOTHING,
+  readTranscript: NOTHING,
   recordDelegation: NOTHING,
   register: ['agent_card', 'last_heartbeat_at', 'status', 'status_changed_at'],
   removeAgent: NOTHING,
@@ -88,6 +95,7 @@ const REACH: Partial<Record<RouteName, readonly Column[]>> = {
   rotateCredentials: NOTHING,
   runSchedule: NOTHING,
   saveSecret: NOTHING,
+  searchSession: NOTHING,
   sendA2a: ['last_outbound_at'],
   streamEvents: NOTHING,
   updateCard: ['agent_card'],

@@ -25,8 +25,20 @@ export interface ScriptedMachine {
   env: Record<string, string>;
 }
 
-/** Answers in place of the control plane; a function that never ends the response hangs. */
-export type ControlPlaneFault = (response: ServerResponse, request: ControlPlaneRequest) => void;
+export interface ControlPlaneReply {
+  status: number;
+  body: object;
+}
+
+/**
+ * Answers in place of the control plane; a function that never ends the response hangs. `perform` does what was asked for and
+ * tells what would have been answered.
+ */
+export type ControlPlaneFault = (
+  response: ServerResponse,
+  request: ControlPlaneRequest,
+  perform: () => ControlPlaneReply,
+) => void;
 
 export interface ControlPlaneServer {
   url: string;
@@ -50,7 +62,7 @@ export interface ControlPlaneOptions {
   /** Bearers it asks for; a call without the right one is 401. Null = not checked. */
   sharedSecret?: string | null;
   adminApiToken?: string | null;
-  /** Called with each machine once it was answered; what its agent does is the test's business. */
+  /** Called with each machine soon after it was made; what its agent does is the test's business. */
   onMachine?(machine: ScriptedMachine): void;
 }
 
@@ -82,6 +94,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const { sharedSecret = null, adminApiToken = null, onMachine } = options;
   const requests: ControlPlaneRequest[] = [];
   const machines: ScriptedMachine[] = [];
+  const keyed = new Map<string, ScriptedMachine>();
   const faults = new Map<ControlPlaneCall, ControlPlaneFault>();
   const waiting: { call: ControlPlaneCall; count: number; resolve(requests: ControlPlaneRequest[]): void }[] = [];
   const of = (call: ControlPlaneCall) => requests.filter((request) => request.call === call);
@@ -94,41 +107,40 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     return wanted === null || headers.authorization === `Bearer ${wanted}`;
   }
 
-  function provision(response: ServerResponse, { body }: ControlPlaneRequest): void {
-    const machine: ScriptedMachine = {
-      workspaceId: String(body.workspace_id),
-      instanceId: `i-${String(machines.length + 1).padStart(8, '0')}`,
-      state: 'running',
-      env: { ...(body.env as Record<string, string>) },
-    };
-    machines.push(machine);
-    json(response, 201, { instance_id: machine.instanceId, private_ip: '10.0.0.7', state: 'pending' });
-    onMachine?.(machine);
+  /** A key it has seen makes no second machine. */
+  function provision({ body, headers }: ControlPlaneRequest): ControlPlaneReply {
+    const key = headers['idempotency-key'];
+    let machine = typeof key === 'string' ? keyed.get(key) : undefined;
+    if (!machine) {
+      machine = {
+        workspaceId: String(body.workspace_id),
+        instanceId: `i-${String(machines.length + 1).padStart(8, '0')}`,
+        state: 'running',
+        env: { ...(body.env as Record<string, string>) },
+      };
+      machines.push(machine);
+      if (typeof key === 'string') keyed.set(key, machine);
+      const made = machine;
+      setImmediate(() => onMachine?.(made));
+    }
+    return { status: 201, body: { instance_id: machine.instanceId, private_ip: '10.0.0.7', state: 'pending' } };
   }
 
-  function act(response: ServerResponse, request: ControlPlaneRequest): void {
+  function act(request: ControlPlaneRequest): ControlPlaneReply {
     const machine = machines.find(({ instanceId }) => instanceId === request.instanceId);
+    const unknown = { status: 404, body: { error: 'no such machine' } };
     switch (request.call) {
       case 'provision':
-        provision(response, request);
-        return;
+        return provision(request);
       case 'stop':
         if (machine) machine.state = 'terminated';
-        return void json(
-          response,
-          machine ? 200 : 404,
-          machine ? { state: 'terminated' } : { error: 'no such machine' },
-        );
+        return machine ? { status: 200, body: { state: 'terminated' } } : unknown;
       case 'status':
-        return void json(
-          response,
-          machine ? 200 : 404,
-          machine ? { state: machine.state } : { error: 'no such machine' },
-        );
+        return machine ? { status: 200, body: { state: machine.state } } : unknown;
       case 'console':
-        return void json(response, 200, { output: server.consoleOutput });
+        return { status: 200, body: { output: server.consoleOutput } };
       case 'config':
-        return void json(response, 200, server.tenantConfig);
+        return { status: 200, body: server.tenantConfig };
     }
   }
 
@@ -149,9 +161,12 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     };
     requests.push(request);
     const fault = faults.get(request.call);
-    if (fault) fault(response, request);
-    else if (!isAllowed(request)) json(response, 401, { error: 'invalid credential' });
-    else act(response, request);
+    const perform = () => (isAllowed(request) ? act(request) : { status: 401, body: { error: 'invalid credential' } });
+    if (fault) fault(response, request, perform);
+    else {
+      const { status, body } = perform();
+      json(response, status, body);
+    }
     for (const wait of waiting) if (of(wait.call).length >= wait.count) wait.resolve(of(wait.call));
   });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));

@@ -43,8 +43,8 @@ function parse(raw: string): unknown {
   }
 }
 
-/** Listens on a free loopback port. */
-export async function startPeer(respond: Responder): Promise<Peer> {
+/** Listens on the loopback, on a free port unless told otherwise. */
+export async function startPeer(respond: Responder, wantedPort = 0): Promise<Peer> {
   const calls: ReceivedCall[] = [];
   const waiting: { count: number; resolve: (calls: ReceivedCall[]) => void }[] = [];
   let responder = respond;
@@ -56,7 +56,7 @@ export async function startPeer(respond: Responder): Promise<Peer> {
     for (const wait of waiting.filter((one) => calls.length >= one.count)) wait.resolve(calls);
     await responder(call, response);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(wantedPort, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,

@@ -9,7 +9,8 @@ import { type Config, readConfig } from '@molecule/server/config';
 import type { Clock } from '@molecule/server/platform/clock';
 import type { Database } from '@molecule/server/platform/db/index';
 import { createLog, type Logger } from '@molecule/server/platform/log';
-import { openTestDatabase, type TestStore } from './database.ts';
+import { type Balancer, startBalancer } from './balancer.ts';
+import { openTestDatabase, type TestDatabase, type TestStore } from './database.ts';
 
 export interface StartOptions {
   /** Environment of the platform; nothing of the test's own environment leaks in. */
@@ -20,12 +21,16 @@ export interface StartOptions {
   /** Share a database, for tests of several replicas or of a restart. */
   db?: Database;
   dataDir?: string;
+  /** The test looks into the one process that must have done the work: never two of them. */
+  replicas?: 1;
   /** What runs as an agent process instead of the runtime. */
   agentCommand?: readonly string[];
   /** Answers for the name servers. */
   resolve?: (host: string) => Promise<string[]>;
   /** Told of purged workspaces. */
   onPurged?: readonly ((namespace: string) => Promise<void>)[];
+  /** Where the APIs of social channels are played. */
+  channelHosts?: Parameters<typeof createPlatform>[0]['channelHosts'];
   /** Collects the log lines instead of dropping them. */
   onLog?: (line: Record<string, unknown>) => void;
 }
@@ -50,6 +55,32 @@ function collectLog(onLog: StartOptions['onLog']): Logger {
   return createLog('trace', { write: (line: string) => onLog(JSON.parse(line) as Record<string, unknown>) });
 }
 
+interface Replica {
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** `npm test` runs suites once more on two replicas; only what looks into one process must know. */
+export const hasReplicas = () => process.env.MOLECULE_TEST_REPLICAS === '2';
+
+/**
+ * With `MOLECULE_TEST_REPLICAS=2` a platform on a PostgreSQL of its own is two, and the test talks to whichever comes next. Not
+ * where it starts child processes: those have one parent.
+ */
+async function startReplica(db: TestDatabase, input: Parameters<typeof createPlatform>[0]): Promise<Replica | null> {
+  if (!hasReplicas() || !db.openAnother || input.config.provisioner === 'process') return null;
+  const own = await db.openAnother();
+  const platform = await createPlatform({ ...input, db: own });
+  const { url } = await platform.listen();
+  return {
+    url,
+    async stop() {
+      await platform.close();
+      await own.close();
+    },
+  };
+}
+
 /**
  * Starts a platform without workloads (`MOLECULE_PROVISIONER=none`) unless `env` asks for a backend.
  * Callers must `stop()` it; a shared database stays open.
@@ -67,8 +98,8 @@ export async function startPlatform(options: StartOptions = {}): Promise<TestPla
     ...options.env,
   });
   const log = collectLog(options.onLog);
-  const db = options.db ?? (await openTestDatabase({ store: options.store, log }));
-  const platform = await createPlatform({
+  const db: TestDatabase = options.db ?? (await openTestDatabase({ store: options.store, log }));
+  const input = {
     config,
     db,
     log,
@@ -76,9 +107,14 @@ export async function startPlatform(options: StartOptions = {}): Promise<TestPla
     ...(options.clock ? { clock: options.clock } : {}),
     ...(options.agentCommand ? { agentCommand: options.agentCommand } : {}),
     ...(options.resolve ? { resolve: options.resolve } : {}),
+    ...(options.channelHosts ? { channelHosts: options.channelHosts } : {}),
     ...(options.onPurged ? { onPurged: options.onPurged } : {}),
-  });
-  const { url } = await platform.listen();
+  };
+  const platform = await createPlatform(input);
+  const listening = await platform.listen();
+  const replica = options.db || options.replicas === 1 ? null : await startReplica(db, input);
+  const balancer: Balancer | null = replica ? await startBalancer([listening.url, replica.url]) : null;
+  const url = balancer?.url ?? listening.url;
   const adminToken = config.adminToken ?? platform.auth.adminToken ?? '';
   return {
     url,
@@ -90,6 +126,8 @@ export async function startPlatform(options: StartOptions = {}): Promise<TestPla
     config,
     dataDir,
     async stop() {
+      await balancer?.stop();
+      await replica?.stop();
       await platform.close();
       if (!options.db) await db.close();
       if (!options.dataDir) await rm(dataDir, { recursive: true, force: true });

@@ -86,10 +86,14 @@ export async function findQueuedAnswer(client: Client, message: Message, queueId
   return row ? readReply(row.response_body, message) : { is: 'open', why: 'it was handed over without an answer' };
 }
 
-/** An agent that polls answers with a message of its own; the first after ours counts. */
+const answeredRow = ({ metadata }: ActivityRows[number]) => (isObject(metadata) ? metadata.in_reply_to : undefined);
+
+/** An agent that polls answers with a message of its own: the one that names ours, else the first after it that names none. */
 export async function findInboxAnswer(client: Client, message: Message, activityId: string): Promise<Outcome | null> {
   const rows = await client.listActivity({ params: { id: message.workspace.id }, query: { since_id: activityId } });
-  const row = rows.find(({ method }) => method === 'notify');
+  const notices = rows.filter(({ method }) => method === 'notify');
+  const row =
+    notices.find((one) => answeredRow(one) === activityId) ?? notices.find((one) => answeredRow(one) === undefined);
   if (!row || !isObject(row.response_body)) return null;
   const { result, parts } = row.response_body;
   return readReply(

@@ -4,19 +4,18 @@ import { randomBytes } from 'node:crypto';
 import { constants, createWriteStream } from 'node:fs';
 import { mkdir, open, realpath, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { basename, join, sep } from 'node:path';
+import { join, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Busboy } from '@fastify/busboy';
-import { toSafeName } from '../tools/message.ts';
+import { chooseType, toSafeName } from '../file-names.ts';
 import { UPLOADS } from '../workspace-folder.ts';
-import { FileRefusal, typeOf } from './file-read.ts';
+import { FileRefusal } from './file-read.ts';
 
 export const MOST_REQUEST_BYTES = 50 * 1024 * 1024;
 export const MOST_FILE_BYTES = 25 * 1024 * 1024;
 const MOST_FILES = 64;
 const FIELD = 'files';
-const GENERIC_TYPE = 'application/octet-stream';
 
 export interface StoredFile {
   uri: string;
@@ -27,11 +26,6 @@ export interface StoredFile {
 
 const tooLarge = (what: string, mostBytes: number) =>
   new FileRefusal(413, 'body_too_large', `${what} is larger than ${mostBytes / 1024 / 1024} MB`);
-
-/** The sender's type counts unless it says nothing. */
-function chooseType(given: string, name: string): string {
-  return given === '' || given === GENERIC_TYPE ? typeOf(name) : given;
-}
 
 /** @throws FileRefusal 413 naming the file. */
 async function store(part: Readable & { truncated?: boolean }, path: string, name: string): Promise<number> {
@@ -62,8 +56,9 @@ async function receive(request: IncomingMessage, folder: string, written: string
   });
   request.once('aborted', () => malformed('it ended early'));
   parser.on('file', (field, part, filename, _encoding, mimeType) => {
-    if (field !== FIELD) return void part.resume();
-    const name = toSafeName(basename(filename ?? ''));
+    // A form that breaks off in it says so by the parser.
+    if (field !== FIELD) return void part.on('error', () => {}).resume();
+    const name = toSafeName(filename ?? '');
     const stored = `${randomBytes(16).toString('hex')}-${name}`;
     const path = join(folder, stored);
     written.push(path);
@@ -93,6 +88,16 @@ async function receive(request: IncomingMessage, folder: string, written: string
   }
 }
 
+/** The rest of a refused form is read away: its sender gets to the answer instead of a broken connection. Endless ones are cut off. */
+function drainRest(request: IncomingMessage): void {
+  let left = MOST_REQUEST_BYTES;
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) request.destroy();
+  });
+  request.on('error', () => {}).resume();
+}
+
 /** The upload folder itself may be a link that somebody put there. @throws FileRefusal 403 when it leads out of the workspace. */
 async function openFolder(workspaceRoot: string): Promise<string> {
   const folder = join(workspaceRoot, UPLOADS);
@@ -119,6 +124,7 @@ export async function ingestFiles(request: IncomingMessage, workspaceRoot: strin
     if (files.length === 0) throw new FileRefusal(400, 'no_files', `no file in the field ${FIELD}`);
     return files;
   } catch (error) {
+    drainRest(request);
     await Promise.all(written.map((path) => rm(path, { force: true })));
     throw error;
   }

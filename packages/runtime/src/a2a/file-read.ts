@@ -3,37 +3,18 @@
 import { constants } from 'node:fs';
 import { lstat, open, realpath } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { basename, dirname, extname, join, posix, sep } from 'node:path';
+import { basename, dirname, join, posix, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { RuntimeEnvironment } from '../environment.ts';
-
-const TYPES: Record<string, string> = {
-  '.csv': 'text/csv',
-  '.gif': 'image/gif',
-  '.html': 'text/html',
-  '.jpeg': 'image/jpeg',
-  '.jpg': 'image/jpeg',
-  '.json': 'application/json',
-  '.md': 'text/markdown',
-  '.mp3': 'audio/mpeg',
-  '.mp4': 'video/mp4',
-  '.pdf': 'application/pdf',
-  '.png': 'image/png',
-  '.svg': 'image/svg+xml',
-  '.txt': 'text/plain',
-  '.webp': 'image/webp',
-  '.yaml': 'application/yaml',
-  '.yml': 'application/yaml',
-  '.zip': 'application/zip',
-};
-
-export const typeOf = (name: string): string => TYPES[extname(name).toLowerCase()] ?? 'application/octet-stream';
+import { toDisposition, typeOf } from '../file-names.ts';
 
 /** Credentials and bookkeeping of chapter 40 §4. */
 const SECRET_FILES = [
   '.auth_token',
   '.platform_inbound_secret',
   '.inbox_cursor',
+  '.inbox_journal.json',
+  '.inbox_uploads.json',
   '.delegations_seen.json',
   '.initial_prompt_done',
   '.agent_snapshot.json',
@@ -94,16 +75,6 @@ export async function resolveFile(path: string, roots: Roots): Promise<string> {
   }
 }
 
-/** Quotes and line ends cannot break out of the header; the exact name follows in RFC 5987 form. */
-function disposition(name: string): string {
-  const plain = name.replace(/[^\x20-\x7e]/g, '_').replace(/["\\]/g, '\\$&');
-  const exact = encodeURIComponent(name).replace(
-    /['()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  return `attachment; filename="${plain}"; filename*=UTF-8''${exact}`;
-}
-
 /** One `bytes=from-to` range; null = the whole file. */
 function readRange(header: string | undefined, size: number): { from: number; to: number } | 'unsatisfiable' | null {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');
@@ -134,7 +105,7 @@ export async function sendFile(
     response.writeHead(range ? 206 : 200, {
       'content-type': typeOf(name),
       'content-length': to - from + 1,
-      'content-disposition': disposition(name),
+      'content-disposition': toDisposition(name),
       'accept-ranges': 'bytes',
       'x-content-type-options': 'nosniff',
       ...(range ? { 'content-range': `bytes ${from}-${to}/${size}` } : {}),

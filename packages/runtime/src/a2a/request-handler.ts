@@ -17,23 +17,31 @@ import {
   UnsupportedOperationError,
 } from '@a2a-js/sdk/errors';
 import type { A2ARequestHandler, ServerCallContext } from '@a2a-js/sdk/server';
-import type { FilePart, HistoryEntry } from '../adapters/adapter.ts';
+import type { HistoryEntry } from '../adapters/adapter.ts';
 import { AgentStopping } from '../turn/failure.ts';
 import type { Pipeline } from '../turn/pipeline.ts';
 import type { TurnQueue } from '../turn/queue.ts';
 import type { PushSender } from './push.ts';
 import { PushTargetError } from './push.ts';
 import { createTaskEntry, isOver, type TaskEntry, type TaskStore } from './tasks.ts';
-import { TaskState, taskFrame, textOf } from './wire.ts';
+import { fileOf, TaskState, taskFrame, textOf } from './wire.ts';
 
 const MOST_HISTORY = 20;
 const MOST_PUSH_TARGETS = 10;
 const EMPTY_MESSAGE = 'Your message is empty. Write what you need, or attach a file.';
+const RESULT_NOTED = 'Noted.';
 
 /** Under this key of the call context stands the caller's workspace id; null = a person or the platform. */
 export const CALLER = 'molecule.caller';
 /** Set when the call was refused for lack of room. */
 export const BUSY = 'molecule.busy';
+/** Under this key stands an `InboxCall` when the message came by the inbox instead of by a request. */
+export const INBOX = 'molecule.inbox';
+
+export interface InboxCall {
+  /** The turn of this message; not new: it had one already. */
+  entered(entry: TaskEntry, isNew: boolean): void;
+}
 
 export interface RequestHandlerDeps {
   card: () => AgentCard;
@@ -46,19 +54,6 @@ export interface RequestHandlerDeps {
 }
 
 class BusyError extends Error {}
-
-function fileOf(part: Message['parts'][number]): FilePart[] {
-  if (part.content?.$case !== 'url') return [];
-  const size = part.metadata?.size;
-  return [
-    {
-      uri: part.content.value,
-      name: part.filename || (part.content.value.split('/').at(-1) ?? 'file'),
-      ...(part.mediaType ? { mimeType: part.mediaType } : {}),
-      ...(typeof size === 'number' ? { size } : {}),
-    },
-  ];
-}
 
 /** `[{role, parts}]`, whoever spelled it; anything unreadable is left out. */
 export function readHistory(given: unknown): HistoryEntry[] {
@@ -81,6 +76,10 @@ function withHistory(task: Task, historyLength: number | undefined): Task {
   if (historyLength !== undefined) copy.history = historyLength <= 0 ? [] : copy.history.slice(-historyLength);
   return copy;
 }
+
+/** The answer of a delegation this agent gave away: it reaches the agent as a result (chapter 40 §7), and costs no turn. */
+const isDelegationAnswer = ({ in_reply_to: answered, delegation_id: id }: Record<string, unknown>) =>
+  typeof answered === 'string' && typeof id === 'string';
 
 /** The message of a finished turn, else the task as it stands. */
 function resultOf(entry: TaskEntry, historyLength: number | undefined): Message | Task {
@@ -164,8 +163,12 @@ export function createRequestHandler(deps: RequestHandlerDeps): A2ARequestHandle
     if (!message) throw new RequestMalformedError('message is required');
     const callerId = (context.state.get(CALLER) as string | null | undefined) ?? null;
     const key = [callerId ?? '', message.contextId, message.messageId].join('\n');
+    const inbox = context.state.get(INBOX) as InboxCall | undefined;
     const known = tasks.findByKey(key);
-    if (known) return known;
+    if (known) {
+      inbox?.entered(known, false);
+      return known;
+    }
     const referenced = message.taskId ? find(message.taskId) : null;
     if (referenced && isOver(referenced.task)) throw new UnsupportedOperationError(`Task ${message.taskId} has ended`);
     const contextId = message.contextId || referenced?.task.contextId || randomUUID();
@@ -179,15 +182,19 @@ export function createRequestHandler(deps: RequestHandlerDeps): A2ARequestHandle
     });
     const turn = readTurn(params, message, entry, callerId);
     const pushConfig = params.configuration?.taskPushNotificationConfig;
-    if (turn.text.trim() === '' && turn.files.length === 0) {
+    const isEmpty = turn.text.trim() === '' && turn.files.length === 0;
+    if (isEmpty || isDelegationAnswer(turn.metadata)) {
       tasks.add(entry);
-      entry.observer.finished({ state: 'completed', text: EMPTY_MESSAGE, files: [], toolTrace: [], usage: null });
+      inbox?.entered(entry, true);
+      const text = isEmpty ? EMPTY_MESSAGE : RESULT_NOTED;
+      entry.observer.finished({ state: 'completed', text, files: [], toolTrace: [], usage: null });
       return entry;
     }
-    const ticket = queue.enter(contextId);
+    const ticket = queue.enter(contextId, inbox !== undefined);
     if (!ticket) throw refuse(context);
     // Known from here on: a repetition that arrives while the push target is judged joins this turn.
     tasks.add(entry);
+    inbox?.entered(entry, true);
     if (pushConfig)
       try {
         await addPushTarget(entry, pushConfig, context.requestedVersion);

@@ -27,8 +27,9 @@ import { FileRefusal, rootsOf, sendFile } from './file-read.ts';
 import { BodyTooLarge, bearerMatches, readBody, sendEvents, sendJson } from './http.ts';
 import { readInbound } from './inbound.ts';
 import { createPushSender } from './push.ts';
-import { BUSY, CALLER, createRequestHandler } from './request-handler.ts';
+import { BUSY, CALLER, createRequestHandler, INBOX, type InboxCall } from './request-handler.ts';
 import { createTaskStore } from './tasks.ts';
+import { createTranscriptDoor } from './transcript.ts';
 
 const MOST_BODY_BYTES = 10 * 1024 * 1024;
 const RETRY_AFTER_SECONDS = 30;
@@ -63,6 +64,12 @@ export interface A2aServer {
   /** Turns at once; a smaller number lets the running ones end. */
   setWidth(width: number): void;
   card(): Record<string, unknown>;
+  /**
+   * A message that came by the inbox, into the same turns as one that was posted, however many wait.
+   * @param params of `message/send`.
+   * @returns why it cannot be read; null when `call` was told of its turn, or the server takes no turns any more.
+   */
+  admit(params: Record<string, unknown>, callerId: string | null, call: InboxCall): Promise<string | null>;
   /** Refuses new turns, waits for the running ones, then cancels what is left. */
   close(graceMs: number): Promise<void>;
 }
@@ -224,6 +231,7 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
     'GET /healthz': (_request, response) => sendJson(response, 200, { status: 'ok' }),
     'GET /readyz': (_request, response) =>
       sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'starting' }),
+    'GET /transcript': createTranscriptDoor({ adapter, credentials, redact: options.redact }),
     'GET /internal/file/read': guarded(readFile),
     'POST /internal/chat/uploads/ingest': guarded(takeFiles),
     'GET /internal/diagnostics': guarded(diagnose),
@@ -240,8 +248,8 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
         response,
         error.status,
         { error: error.message, code: error.code },
-        // What is left of the body is not worth reading.
-        error.status === 413 ? { connection: 'close' } : {},
+        // A body that is refused by its declared length is not worth reading.
+        error.status === 413 && !response.req.readableDidRead ? { connection: 'close' } : {},
       );
     else if (error instanceof BodyTooLarge)
       sendJson(response, 413, { error: 'the body is too large', code: 'body_too_large' }, { connection: 'close' });
@@ -283,6 +291,23 @@ export function createA2aServer(options: A2aServerOptions): A2aServer {
       queue.setWidth(next);
     },
     card: () => buildCard(cardInput()),
+    async admit(params, callerId, call) {
+      const body = { jsonrpc: '2.0', id: 1, method: 'message/send', params };
+      const inbound = readInbound(JSON.stringify(body), undefined);
+      if (!inbound.ok) return inbound.message;
+      // The turn itself is followed through `call`: nobody waits for a reply here.
+      const request = {
+        ...inbound.request,
+        params: { ...(inbound.request.params as object), configuration: { blocking: false } },
+      };
+      const state = new Map<string, unknown>([
+        [CALLER, callerId],
+        [INBOX, call],
+      ]);
+      const context = new ServerCallContext({ requestedVersion: inbound.version, state });
+      const reply = (await transports[inbound.version].handle(request, context)) as { error?: { message: string } };
+      return reply.error && !state.get(BUSY) ? reply.error.message : null;
+    },
     async close(graceMs) {
       ready = false;
       queue.shut();

@@ -81,3 +81,17 @@ export const artifactFrame = (task: Task, artifact: Artifact, append: boolean, l
 export function textOf(parts: readonly Part[]): string {
   return parts.flatMap((part) => (part.content?.$case === 'text' ? [part.content.value] : [])).join('\n');
 }
+
+/** A file part as adapters see it; nothing for other parts. */
+export function fileOf(part: Part): FilePart[] {
+  if (part.content?.$case !== 'url') return [];
+  const size = part.metadata?.size;
+  return [
+    {
+      uri: part.content.value,
+      name: part.filename || (part.content.value.split('/').at(-1) ?? 'file'),
+      ...(part.mediaType ? { mimeType: part.mediaType } : {}),
+      ...(typeof size === 'number' ? { size } : {}),
+    },
+  ];
+}

@@ -18,7 +18,7 @@ const CAPABILITY_NAMES = [
 export type Capabilities = Record<(typeof CAPABILITY_NAMES)[number], boolean>;
 
 /** All keys, whatever the adapter leaves out. @throws what the adapter throws */
-export function readCapabilities(adapter: Adapter): Capabilities {
+export function readCapabilities(adapter: Pick<Adapter, 'capabilities'>): Capabilities {
   const declared = adapter.capabilities();
   return Object.fromEntries(CAPABILITY_NAMES.map((name) => [name, declared[name] === true])) as Capabilities;
 }
@@ -142,6 +142,21 @@ export interface AdapterContext {
   log: Logger;
 }
 
+export interface TranscriptLine {
+  type: 'user' | 'agent' | 'thinking' | 'tool_call' | 'tool_result' | 'system';
+  content: string;
+  /** RFC 3339. */
+  ts: string;
+  tool?: string;
+}
+
+/** Consecutive lines; `cursor` is the number after the last of them, from where the next page goes on. */
+export interface TranscriptPage {
+  lines: TranscriptLine[];
+  cursor: number;
+  more: boolean;
+}
+
 export interface Adapter {
   name(): string;
   displayName(): string;
@@ -154,5 +169,7 @@ export interface Adapter {
   preflight?(config: AgentConfig, env: Readonly<Record<string, string | undefined>>): PreflightIssue[];
   setup(context: AdapterContext): Promise<void>;
   createExecutor(context: AdapterContext): Promise<Executor>;
+  /** At most `limit` lines of the session from number `since` on. Absent: it has none to show. */
+  transcript?(since: number, limit: number): Promise<TranscriptPage>;
   dispose?(): Promise<void>;
 }

@@ -26,6 +26,8 @@ export interface DelegationResultsDeps {
 }
 
 export interface DelegationResults {
+  /** One that came by the inbox (poll mode). Whichever way is first delivers and wakes; the other finds it seen. */
+  take(result: DelegationResult): void;
   /** Detached, one look after the other; failures never reach the heartbeat. */
   collectDetached(): void;
 }
@@ -96,16 +98,19 @@ export function createDelegationResults(deps: DelegationResultsDeps): Delegation
     }
   }
 
+  function deliver(results: readonly DelegationResult[]): void {
+    if (results.length === 0) return;
+    // In this order: a crash in between repeats a result rather than losing it.
+    resultsFile.append(results);
+    seen.add(results.map((result) => result.delegation_id));
+    wakeUp.add(results);
+  }
+
   async function collect(): Promise<void> {
     const response = await client.request('GET', `/workspaces/${self}/delegations`, { signal });
     const isList = response.status === 200 && Array.isArray(response.body);
     const results = isList ? selectNew(response.body as DelegationRow[]) : [];
-    if (results.length > 0) {
-      // In this order: a crash in between repeats a result rather than losing it.
-      resultsFile.append(results);
-      seen.add(results.map((result) => result.delegation_id));
-      wakeUp.add(results);
-    }
+    deliver(results);
     wakeUp.sendDue();
     log.debug({ delivered: results.length }, 'delegations were looked at');
     // Slow notices do not hold up the next look.
@@ -127,6 +132,13 @@ export function createDelegationResults(deps: DelegationResultsDeps): Delegation
   }
 
   return {
+    take(result) {
+      // What a tool waits for is the tool's; if it stops waiting, the next look finds it.
+      if (seen.has(result.delegation_id) || isAwaited(result.delegation_id)) return;
+      deliver([result]);
+      wakeUp.sendDue();
+      notices = notices.then(() => notify([result]));
+    },
     collectDetached() {
       wantsAnotherLook = true;
       if (!isCollecting) void collectUntilSettled();

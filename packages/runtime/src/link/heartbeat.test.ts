@@ -203,7 +203,7 @@ describe('a turn', () => {
   it('R14 its start and end push beats at once, 1 then 0, both with metadata; canceled during the push it is 0 again', async () => {
     const rig = await createRig();
     await firstBeat(rig);
-    const endTask = rig.counter.beginTask({ label: 'one', messageId: 'm1' });
+    const endTask = rig.counter.beginTask({ turnId: 't1', label: 'one', messageId: 'm1' });
     await rig.platform.waitFor(BEAT, 2);
     endTask();
     expect(await rig.timers.ring()).toBeLessThanOrEqual(250);
@@ -221,7 +221,7 @@ describe('a turn', () => {
         return ok(call);
       }, ok),
     );
-    const cancel = rig.counter.beginTask({ label: 'two', messageId: 'm2' });
+    const cancel = rig.counter.beginTask({ turnId: 't2', label: 'two', messageId: 'm2' });
     await rig.platform.waitFor(BEAT, 4);
     await rig.timers.ring();
     const [pushed, after] = (await rig.platform.waitFor(BEAT, 5)).slice(3).map(({ body }) => body.active_tasks);
@@ -231,9 +231,9 @@ describe('a turn', () => {
   it('shares a beat among the turns of a quarter of a second', async () => {
     const rig = await createRig();
     await firstBeat(rig);
-    rig.counter.beginTask({ label: 'one', messageId: 'm1' });
+    rig.counter.beginTask({ turnId: 't1', label: 'one', messageId: 'm1' });
     await rig.platform.waitFor(BEAT, 2);
-    for (const messageId of ['m2', 'm3', 'm4']) rig.counter.beginTask({ label: 'more', messageId });
+    for (const messageId of ['m2', 'm3', 'm4']) rig.counter.beginTask({ turnId: messageId, label: 'more', messageId });
     await rig.timers.ring();
     const third = (await rig.platform.waitFor(BEAT, 3)).at(-1)?.body;
     expect(third.active_messages).toEqual(['m1', 'm2', 'm3', 'm4']);

@@ -22,7 +22,7 @@ export interface HeartbeatDeps {
   credentials: Credentials;
   counter: TaskCounter;
   wedge: Wedge;
-  adapter: Adapter;
+  adapter: Pick<Adapter, 'capabilities' | 'idleTimeoutOverride'>;
   timers: Timers;
   log: Logger;
   version: string;
@@ -31,6 +31,8 @@ export interface HeartbeatDeps {
   afterBeat(): void;
   /** 404 or 410: the platform does not know this address any more. */
   onUnknown(): void;
+  /** The token was refused twice, and the workspace lives; without it the agent goes on trying. */
+  onRefused?(): void;
   /** The workspace was deleted: nothing is left to do. */
   onDeleted(): void;
 }
@@ -124,7 +126,11 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
       log.debug({ err: error }, 'the state of this workspace could not be read');
       return false;
     });
-    if (!deleted) return countFailure('the token was refused twice');
+    if (!deleted) {
+      countFailure('the token was refused twice');
+      deps.onRefused?.();
+      return;
+    }
     log.error('this workspace was deleted; stopping');
     stopping.abort();
     deps.onDeleted();

@@ -1,6 +1,7 @@
 // The one HTTP client to the platform: credentials, self-source header, timeouts. Statuses are answers, not exceptions.
 
-import { Agent, request } from 'undici';
+import type { Readable } from 'node:stream';
+import { Agent, type FormData, request } from 'undici';
 import type { Credentials } from '../credentials.ts';
 import type { Logger } from '../logger.ts';
 
@@ -15,11 +16,23 @@ export interface PlatformResponse {
 
 export interface RequestOptions {
   body?: unknown;
+  /** Instead of `body`. */
+  form?: FormData;
   query?: Record<string, string | number>;
   timeoutMs?: number;
   signal?: AbortSignal;
   /** Says that this agent itself speaks; without it an A2A post would pass for a person's. */
   source?: boolean;
+}
+
+export interface OpenOptions {
+  query?: Record<string, string | number>;
+  accept?: string;
+  /** Until the whole body is there; null: for as long as bytes come. */
+  timeoutMs: number | null;
+  /** Longest silence in the body; none unless given. */
+  silenceMs?: number;
+  signal: AbortSignal;
 }
 
 export interface PlatformClient {
@@ -30,6 +43,8 @@ export interface PlatformClient {
     path: string,
     options?: RequestOptions,
   ): Promise<PlatformResponse>;
+  /** GET whose body is read as it comes: a file, or events. Null unless the status is 200; else to be read or destroyed. */
+  open(path: string, options: OpenOptions): Promise<{ status: number; body: Readable | null }>;
   /** The next request opens fresh connections; what is under way ends on the old ones. */
   reset(): void;
   close(): Promise<void>;
@@ -56,11 +71,17 @@ export function createPlatformClient({
 }): PlatformClient {
   const open = () => new Agent({ keepAliveTimeout: 30_000, connect: { timeout: TIMEOUT_MS } });
   let agent = open();
+
+  function urlOf(path: string, query: Record<string, string | number> = {}): URL {
+    const url = new URL(platformUrl + path);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
+    return url;
+  }
+
   return {
     workspaceId,
     async request(method, path, options = {}) {
-      const url = new URL(platformUrl + path);
-      for (const [name, value] of Object.entries(options.query ?? {})) url.searchParams.set(name, String(value));
+      const url = urlOf(path, options.query);
       const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
       const response = await request(url, {
         method,
@@ -73,12 +94,25 @@ export function createPlatformClient({
           ...(options.source ? { 'x-workspace-id': workspaceId } : {}),
           ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
         },
+        ...(options.form ? { body: options.form } : {}),
         ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
       });
       const body = parseBody(await response.body.text());
       if (response.statusCode >= 400)
         log.debug({ method, path, status: response.statusCode }, 'the platform refused a request');
       return { status: response.statusCode, headers: response.headers, body };
+    },
+    async open(path, { query, accept, timeoutMs, silenceMs = 0, signal }) {
+      const response = await request(urlOf(path, query), {
+        dispatcher: agent,
+        signal: timeoutMs === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+        headersTimeout: TIMEOUT_MS,
+        bodyTimeout: silenceMs,
+        headers: { ...credentials.authHeaders(), ...(accept ? { accept } : {}) },
+      });
+      if (response.statusCode === 200) return { status: 200, body: response.body };
+      await response.body.dump();
+      return { status: response.statusCode, body: null };
     },
     reset() {
       const old = agent;

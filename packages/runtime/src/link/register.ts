@@ -3,12 +3,15 @@
 import type { Credentials } from '../credentials.ts';
 import type { Logger } from '../logger.ts';
 import { isDeleted } from './deletion.ts';
-import type { PlatformClient } from './platform-client.ts';
+import type { PlatformClient, PlatformResponse } from './platform-client.ts';
 import type { Timers } from './timers.ts';
 
 const DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
+const HOPELESS = new Set([400, 401, 403, 404]);
 /** From here on a refusal is an error in the log, not a warning. */
 const PATIENT_TRIES = 3;
+
+export type DeliveryMode = 'push' | 'poll';
 
 export interface RegisterDeps {
   client: PlatformClient;
@@ -18,6 +21,12 @@ export interface RegisterDeps {
   url(): string;
   card(): object;
   signal: AbortSignal;
+  /** Only where it is to be set; else the platform decides (chapter 10 §3.3). */
+  deliveryMode?: DeliveryMode | null;
+  /** How messages reach this agent, after every registration. */
+  onMode(mode: DeliveryMode): void;
+  /** The token was refused twice, or the request cannot succeed; without it the agent goes on trying. */
+  onRefused?(refusal: PlatformResponse): void;
   /** The workspace was deleted: nothing is left to do. */
   onDeleted(): void;
 }
@@ -41,13 +50,21 @@ export function createRegistration({
   url,
   card,
   signal,
+  deliveryMode = null,
+  onMode,
+  onRefused,
   onDeleted,
 }: RegisterDeps): Registration {
   let underWay: Promise<void> | null = null;
 
   const send = () =>
     client.request('POST', '/registry/register', {
-      body: { id: client.workspaceId, url: url(), agent_card: card() },
+      body: {
+        id: client.workspaceId,
+        url: deliveryMode === 'poll' ? '' : url(),
+        agent_card: card(),
+        ...(deliveryMode === null ? {} : { delivery_mode: deliveryMode }),
+      },
       signal,
     });
 
@@ -56,8 +73,7 @@ export function createRegistration({
     if (typeof reply.auth_token === 'string') credentials.saveAuthToken(reply.auth_token);
     if (typeof reply.platform_inbound_secret === 'string') credentials.saveInboundSecret(reply.platform_inbound_secret);
     log.info({ delivery_mode: reply.delivery_mode }, 'registered');
-    if (reply.delivery_mode === 'poll')
-      log.warn('the platform keeps messages for polling, which this runtime does not do; set the workspace to push');
+    onMode(reply.delivery_mode === 'poll' ? 'poll' : 'push');
   }
 
   /** One attempt; a refused token is read from disk again and tried once more. */
@@ -74,6 +90,10 @@ export function createRegistration({
     if (response.status === 401 && (await isDeleted(client, signal))) {
       log.error('this workspace was deleted; stopping');
       onDeleted();
+      return true;
+    }
+    if (onRefused && HOPELESS.has(response.status)) {
+      onRefused(response);
       return true;
     }
     const level = tries < PATIENT_TRIES ? 'warn' : 'error';

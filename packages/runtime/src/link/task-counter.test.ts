@@ -23,7 +23,12 @@ it('lists at most fifty ids, and counts out once', () => {
     changes += 1;
   });
   const ends = Array.from({ length: 60 }, (_, index) =>
-    counter.beginTask({ label: `turn ${index}`, messageId: `m${index}`, delegationId: index % 2 ? `d${index}` : null }),
+    counter.beginTask({
+      turnId: `t${index}`,
+      label: `turn ${index}`,
+      messageId: `m${index}`,
+      delegationId: index % 2 ? `d${index}` : null,
+    }),
   );
   expect(counter.active()).toBe(60);
   expect(counter.currentTask()).toBe('turn 59');

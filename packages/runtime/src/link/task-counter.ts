@@ -4,6 +4,7 @@ const LABEL_LENGTH = 60;
 const MOST_IDS = 50;
 
 export interface RunningTask {
+  turnId: string;
   label: string;
   messageId: string;
   delegationId?: string | null;
@@ -24,6 +25,8 @@ export interface TaskCounter {
   currentTask(): string;
   messageIds(): string[];
   delegationIds(): string[];
+  /** The delegation a running turn works on; null: none. */
+  delegationOf(turnId: string): string | null;
   rates(): Rates;
   /** The last recorded error; null = none so far. */
   lastError(): string | null;
@@ -76,6 +79,7 @@ export function createTaskCounter(): TaskCounter {
     messageIds: () => [...running].map((task) => task.messageId).slice(0, MOST_IDS),
     delegationIds: () =>
       [...running].flatMap((task) => (task.delegationId ? [task.delegationId] : [])).slice(0, MOST_IDS),
+    delegationOf: (turnId) => [...running].find((task) => task.turnId === turnId)?.delegationId ?? null,
     rates: () => rates,
     lastError: () => lastError,
     settleRates(accepted) {

@@ -11,6 +11,15 @@ import type { ToolCallContext, ToolSpec } from './tool.ts';
 const MOST_WAIT_SECONDS = 3_600;
 const MOST_LISTED = 10;
 const HINT = 'Try another peer, do it yourself, or tell the user that it could not be done.';
+/** What the platform refuses chains of delegations for (chapter 20 §4.9): trying again, or another way round, ends in the same. */
+const HINTS: Record<string, string> = {
+  delegation_cycle:
+    'That peer waits for your answer. Do not delegate back: answer with what you have, and say in the answer what is missing.',
+  delegation_too_deep:
+    'The task was handed on too often. Do it yourself as far as you can, and say in your answer what is missing.',
+  delegation_ping_pong:
+    'You and that peer hand tasks to and fro. Stop: finish with what you have, and tell the user where you both stand.',
+};
 const UNFINISHED = new Set(['queued', 'pending', 'dispatched', 'in_progress']);
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -45,7 +54,12 @@ export function createDelegationTools(deps: ToolDeps, watch: DelegationWatch): T
 
   /** Safe to repeat without an answer: the key makes it the same delegation. */
   async function send(targetId: string, task: string, context: ToolCallContext): Promise<string> {
-    const body = { target_id: targetId, task, idempotency_key: idempotencyKey(targetId, task, context.turnId) };
+    const body = {
+      target_id: targetId,
+      task,
+      idempotency_key: idempotencyKey(targetId, task, context.turnId),
+      parent_delegation_id: deps.delegationOf(context.turnId),
+    };
     for (let attempt = 1; ; attempt += 1) {
       const isLast = attempt > retryAttempts;
       let response: PlatformResponse | null = null;
@@ -71,9 +85,9 @@ export function createDelegationTools(deps: ToolDeps, watch: DelegationWatch): T
     const given = textOf(input.workspace_id);
     const task = textOf(input.task);
     if (!given || !task) return { ok: false, answer: { ok: false, error: 'workspace_id and task are required' } };
-    const fail = (error: string) => ({
+    const fail = (error: string, hint = HINT) => ({
       ok: false as const,
-      answer: { ok: false, status: 'failed', peer: given, error, hint: HINT },
+      answer: { ok: false, status: 'failed', peer: given, error, hint },
     });
     try {
       const targetId = await findPeer(given, context.signal);
@@ -81,7 +95,8 @@ export function createDelegationTools(deps: ToolDeps, watch: DelegationWatch): T
       return { ok: true, id: await send(targetId, task, context) };
     } catch (error) {
       if (context.signal.aborted) throw error;
-      return fail(error instanceof PlatformRefusal ? error.message : 'the platform could not be reached');
+      if (!(error instanceof PlatformRefusal)) return fail('the platform could not be reached');
+      return fail(error.message, HINTS[error.code]);
     }
   }
 

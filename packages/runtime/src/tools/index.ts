@@ -16,6 +16,8 @@ export interface ToolDeps {
   client: PlatformClient;
   workspaceRoot: string;
   delegation: { retryAttempts: number; retryDelaySeconds: number; timeoutSeconds: number };
+  /** The delegation a turn works on; null: it is nobody's task. */
+  delegationOf(turnId: string): string | null;
   timers: Timers;
   log: Logger;
 }
@@ -85,7 +87,7 @@ function createOrientationTools({ client }: ToolDeps): ToolSpec[] {
   ];
 }
 
-export interface AgentToolsInput {
+export interface AgentToolsInput extends Pick<ToolDeps, 'delegationOf'> {
   client: PlatformClient;
   environment: Pick<RuntimeEnvironment, 'workspaceRoot' | 'delegation'>;
   config: Pick<LoadedConfig, 'delegation'>;
@@ -94,7 +96,8 @@ export interface AgentToolsInput {
   log: Logger;
 }
 
-export function createAgentTools({ client, environment, config, seen, timers, log }: AgentToolsInput): AgentTools {
+export function createAgentTools(input: AgentToolsInput): AgentTools {
+  const { client, environment, config, seen, timers, log, delegationOf } = input;
   const fromEnv = environment.delegation;
   const deps: ToolDeps = {
     client,
@@ -104,6 +107,7 @@ export function createAgentTools({ client, environment, config, seen, timers, lo
       retryDelaySeconds: fromEnv.retryDelaySeconds ?? config.delegation.retryDelaySeconds,
       timeoutSeconds: fromEnv.timeoutSeconds ?? config.delegation.timeoutSeconds,
     },
+    delegationOf,
     timers,
     log,
   };

@@ -4,33 +4,17 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, copyFile, mkdir, realpath, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join, sep } from 'node:path';
-import { typeOf } from '../a2a/file-read.ts';
+import { toSafeName } from '../file-names.ts';
 import { UPLOADS } from '../workspace-folder.ts';
 import type { ToolDeps } from './index.ts';
-import { PlatformRefusal } from './platform-answers.ts';
+import { PlatformRefusal, readSelf } from './platform-answers.ts';
+import { type SharedFile, typeOfFile, uploadOwnFiles } from './share-files.ts';
 import type { ToolSpec } from './tool.ts';
 
 const MOST_FILES = 20;
 const MOST_FILE_BYTES = 25 * 1024 * 1024;
 
-interface Attachment {
-  uri: string;
-  name: string;
-  mimeType: string;
-  size: number;
-}
-
 class AttachmentError extends Error {}
-
-/** Names as chapter 40 §12 stores them. */
-export function toSafeName(name: string): string {
-  const plain = basename(name)
-    .replaceAll(' ', '_')
-    .replace(/[^A-Za-z0-9._-]/g, '_');
-  const extension = /\.[A-Za-z0-9]{1,15}$/.exec(plain)?.[0] ?? '';
-  const short = plain.length <= 100 ? plain : plain.slice(0, 100 - extension.length) + extension;
-  return short === '' || short === '.' || short === '..' ? 'file' : short;
-}
 
 export function createMessageTool({ client, workspaceRoot }: ToolDeps): ToolSpec {
   /** What the agent calls `/workspace/x` lies below the root on disk. */
@@ -55,25 +39,35 @@ export function createMessageTool({ client, workspaceRoot }: ToolDeps): ToolSpec
   }
 
   /** A file below the workspace is served where it is; any other is copied to where the platform may read it. */
-  async function stage(path: string): Promise<Attachment> {
+  async function stage(path: string): Promise<SharedFile> {
     await mkdir(workspaceRoot, { recursive: true });
     const root = await realpath(workspaceRoot);
     const { size } = await stat(path);
     const name = basename(path);
-    if (path.startsWith(root + sep))
-      return {
-        uri: `workspace:/workspace/${path
-          .slice(root.length + 1)
-          .split(sep)
-          .join('/')}`,
-        name,
-        mimeType: typeOf(name),
-        size,
-      };
+    const mimeType = await typeOfFile(path, name);
+    if (path.startsWith(root + sep)) {
+      const below = path.slice(root.length + 1).split(sep);
+      return { uri: `workspace:/workspace/${below.join('/')}`, name, mimeType, size };
+    }
     const stored = `${randomBytes(16).toString('hex')}-${toSafeName(name)}`;
     await mkdir(join(root, UPLOADS), { recursive: true });
     await copyFile(path, join(root, UPLOADS, stored), constants.COPYFILE_EXCL);
-    return { uri: `workspace:/workspace/${UPLOADS}/${stored}`, name, mimeType: typeOf(name), size };
+    return { uri: `workspace:/workspace/${UPLOADS}/${stored}`, name, mimeType, size };
+  }
+
+  /** Nobody can call a poll-mode agent for its files: it leaves them at the platform. */
+  async function share(paths: readonly string[], signal: AbortSignal): Promise<SharedFile[]> {
+    if (paths.length === 0) return [];
+    const { delivery_mode: mode } = await readSelf(client, { signal });
+    if (mode === 'poll')
+      return await uploadOwnFiles(
+        client,
+        paths.map((path) => ({ path, name: basename(path) })),
+        signal,
+      );
+    const staged: SharedFile[] = [];
+    for (const path of paths) staged.push(await stage(path));
+    return staged;
   }
 
   return {
@@ -98,8 +92,7 @@ export function createMessageTool({ client, workspaceRoot }: ToolDeps): ToolSpec
         // All are checked before any is touched: half a message is worse than none.
         const checked: string[] = [];
         for (const path of paths) checked.push(await check(path));
-        const attachments: Attachment[] = [];
-        for (const path of checked) attachments.push(await stage(path));
+        const attachments = await share(checked, context.signal);
         const response = await client.request('POST', `/workspaces/${client.workspaceId}/notify`, {
           signal: context.signal,
           body: { message, ...(attachments.length > 0 ? { attachments } : {}) },

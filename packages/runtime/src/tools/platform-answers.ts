@@ -25,10 +25,13 @@ export interface WorkspaceRow {
 /** The platform said no, or said something unreadable; `message` is fit for the model. */
 export class PlatformRefusal extends Error {
   readonly status: number;
+  /** The platform's stable word for the reason; empty when it gave none. */
+  readonly code: string;
   constructor(response: PlatformResponse) {
-    const said = (response.body as { error?: unknown } | null)?.error;
+    const { error: said, code } = (response.body ?? {}) as { error?: unknown; code?: unknown };
     super(typeof said === 'string' ? said : `the platform answered ${response.status}`);
     this.status = response.status;
+    this.code = typeof code === 'string' ? code : '';
   }
 }
 

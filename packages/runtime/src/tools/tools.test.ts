@@ -58,6 +58,7 @@ async function createRig(): Promise<Rig> {
     seen,
     timers,
     log,
+    delegationOf: (turnId) => (turnId === 'delegated-turn' ? 'd-parent' : null),
   });
   platform.on(`GET /registry/${SELF}/peers`, () => ({
     body: [
@@ -254,6 +255,31 @@ describe('delegate_task', () => {
     await expect(answer).rejects.toThrow('canceled');
     expect(rig.tools.isAwaited('d1')).toBe(false);
     expect(rig.seen.has('d1')).toBe(false);
+  });
+});
+
+describe('chains of delegations', () => {
+  it('names the delegation its turn works on, or says that there is none', async () => {
+    const rig = await createRig();
+    scriptDelegations(rig);
+    const task = { workspace_id: PEER, task: 'Build it.' };
+    await rig.call('delegate_task_async', task, { turnId: 'delegated-turn' });
+    await rig.call('delegate_task_async', task, { turnId: 'turn-1' });
+    expect(rig.platform.callsTo(DELEGATE).map(({ body }) => body.parent_delegation_id)).toEqual(['d-parent', null]);
+  });
+
+  it.each([
+    ['delegation_cycle', 'Do not delegate back'],
+    ['delegation_too_deep', 'Do it yourself'],
+    ['delegation_ping_pong', 'finish with what you have'],
+    ['access_denied', 'Try another peer'],
+  ])('reads a %s to the model with what to do about it', async (code, hint) => {
+    const rig = await createRig();
+    rig.platform.on(DELEGATE, () => ({ status: 409, body: { error: 'no: Ada → Linus → Ada', code } }));
+    const answer = await rig.call('delegate_task', { workspace_id: PEER, task: 'Build it.' });
+    expect(answer).toMatchObject({ ok: false, status: 'failed', peer: PEER, error: 'no: Ada → Linus → Ada' });
+    expect(answer.hint).toContain(hint);
+    expect(rig.platform.callsTo(DELEGATE)).toHaveLength(1);
   });
 });
 

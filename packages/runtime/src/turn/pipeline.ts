@@ -150,6 +150,7 @@ export function createPipeline(deps: PipelineDeps) {
       await Promise.race([ticket.ready, aborted(cancel.signal)]);
       observer.working();
       endTask = taskCounter.beginTask({
+        turnId: input.id,
         label: toLabel(input.text),
         messageId: input.messageId,
         delegationId: asText(input.metadata.delegation_id),

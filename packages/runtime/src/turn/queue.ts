@@ -9,8 +9,11 @@ export interface Ticket {
 }
 
 export interface TurnQueue {
-  /** @returns null when all places and the waiting room are taken. */
-  enter(contextId: string): Ticket | null;
+  /**
+   * @param isPatient waits however many wait already: its sender is not told to come back.
+   * @returns null when all places and the waiting room are taken.
+   */
+  enter(contextId: string, isPatient?: boolean): Ticket | null;
   running(): number;
   waiting(): number;
   /** A smaller width lets the running turns end. */
@@ -47,10 +50,10 @@ export function createTurnQueue({ width: firstWidth, depth }: { width: number; d
   }
 
   return {
-    enter(contextId) {
+    enter(contextId, isPatient = false) {
       if (!open) return null;
       const startsNow = running.size < width && !contextIsBusy(contextId);
-      if (!startsNow && waiting.length >= depth) return null;
+      if (!startsNow && !isPatient && waiting.length >= depth) return null;
       const { promise: ready, resolve: begin } = Promise.withResolvers<void>();
       const place: Place = { contextId, begin };
       waiting.push(place);

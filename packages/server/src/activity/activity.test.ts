@@ -256,6 +256,35 @@ describe('talking to the person', () => {
     expect(await list(own)).toHaveLength(1);
   });
 
+  it('20.138 an answer that names the inbox row it answers is said once, however often it is sent, and is that row’s receipt', async () => {
+    const own = await createSeat(test, { delivery_mode: 'poll' });
+    const sent = await sendA2a(test, own.id, textRequest('a question'));
+    const inReplyTo = String(sent.body?.activity_id);
+    const answer = { message: 'the answer', in_reply_to: inReplyTo };
+    await Promise.all(Array.from({ length: 5 }, () => notify(own, answer)));
+    await notify(own, answer);
+    const rows = await list(own, { type: 'a2a_receive' });
+    const [said, question] = rows;
+    expect(rows).toHaveLength(2);
+    expect(said).toMatchObject({ method: 'notify', metadata: { in_reply_to: inReplyTo } });
+    expect(question?.answered_at).toBeDefined();
+    expect(messages(own)).toHaveLength(1);
+    const receipts = frames.filter((frame) => frame.event === 'RECEIPT_UPDATED' && frame.workspace_id === own.id);
+    expect(receipts.map(({ payload }) => payload)).toEqual([
+      expect.objectContaining({ activity_id: inReplyTo, answered_at: expect.any(String) }),
+    ]);
+    // Of nobody's row it is an answer all the same, and a store that is down is said to be so: it comes again.
+    expect(await notify(own, { message: 'late', in_reply_to: randomUUID() })).toEqual({ status: 'sent' });
+    await test.db.pool.query('alter table activity_logs rename to activity_away');
+    try {
+      const refused = await failureOf(notify(own, { message: 'lost?', in_reply_to: randomUUID() }));
+      expect([refused.status, refused.code]).toEqual([503, 'inbox_unavailable']);
+    } finally {
+      await test.db.pool.query('alter table activity_away rename to activity_logs');
+    }
+    expect((await failureOf(notify(own, { message: 'x', in_reply_to: 'no id' }))).status).toBe(400);
+  });
+
   it('20.60 an attachment without address or name, or with one nobody should open, refuses the whole message', async () => {
     const own = await createSeat(test);
     const empty = await failureOf(notify(own, { message: 'x', attachments: [{ uri: '', name: '' }] }));

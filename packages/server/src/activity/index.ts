@@ -17,6 +17,7 @@ import { mountActivityRoutes } from './routes.ts';
 import { createActivityService } from './service.ts';
 import * as store from './store.ts';
 
+export * as activityOutlook from './outlook/store.ts';
 export { truncate } from './payload.ts';
 export type { InsertedActivity, NewActivity } from './store.ts';
 
@@ -35,6 +36,8 @@ export interface Activity {
   noteActive(workspaceId: string, messageIds: string[]): Promise<void>;
   /** The reply to an inbox message is stored. */
   noteAnswered(workspaceId: string, messageId: string): Promise<void>;
+  /** When a person last said something to one of these workspaces; null: never, as far as the log reaches back. */
+  findLastPersonMessage(workspaceIds: readonly string[]): Promise<Date | null>;
   /** A frame of another replica that was too large to cross whole, with what its row says; null when there is no such row. */
   restore(frame: EventFrame): Promise<EventFrame | null>;
   loops: Loop[];
@@ -102,6 +105,7 @@ export function createActivity({ db, config, events, metrics, log, workspaces, o
     async noteAnswered(workspaceId, messageId) {
       service.tellReceipts(workspaceId, await store.markAnswered(db.kysely, workspaceId, messageId));
     },
+    findLastPersonMessage: (ids) => store.findLastPersonMessage(db.kysely, ids),
     async restore(frame) {
       const { id, activity_id: activityId } = frame.payload as { id?: unknown; activity_id?: unknown };
       const rowId = frame.event === 'ACTIVITY_LOGGED' ? id : activityId;

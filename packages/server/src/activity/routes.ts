@@ -3,7 +3,7 @@
 import { activityRoutes, attachment, REPORTABLE_ACTIVITY_TYPES } from '@molecule/contract';
 import type { FastifyInstance } from 'fastify';
 import { invalid, PlatformError } from '../platform/errors.ts';
-import { type Authorize, mount } from '../platform/http.ts';
+import { type Authorize, answer, mount } from '../platform/http.ts';
 import type { ActivityService } from './service.ts';
 
 /** An absolute path, but not the address of another host. */
@@ -50,8 +50,13 @@ export function mountActivityRoutes(app: FastifyInstance, authorize: Authorize, 
         const isOwn = principal.kind === 'workspace' && principal.workspaceId === params.id;
         return await service.list(params.id, query, { isOwn });
       },
+      searchSession: async ({ params, query }) => {
+        const { items, searchedSince } = await service.search(params.id, query);
+        return answer(200, items, searchedSince ? { 'x-searched-since': searchedSince.toISOString() } : {});
+      },
       notify: async ({ params, body }) => {
-        await service.notify(params.id, body.message, parseAttachments(body.attachments ?? []));
+        const attachments = parseAttachments(body.attachments ?? []);
+        await service.notify(params.id, { message: body.message, attachments, inReplyTo: body.in_reply_to ?? null });
         return { status: 'sent' as const };
       },
     },

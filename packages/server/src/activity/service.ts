@@ -3,12 +3,13 @@
 import type { ActivityQuery, activityRoutes } from '@molecule/contract';
 import type { z } from 'zod';
 import type { Events } from '../events/index.ts';
-import type { Database } from '../platform/db/index.ts';
+import { type Database, isUniqueViolation } from '../platform/db/index.ts';
 import { notFound, PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import { toWire, truncate } from './payload.ts';
 import type { Attachment } from './routes.ts';
+import { type SearchResult, searchSession } from './search/index.ts';
 import * as store from './store.ts';
 
 const SUMMARY_LENGTH = 256;
@@ -25,6 +26,16 @@ export interface ActivityServiceDeps {
   announce(row: store.NewActivity, stored: store.InsertedActivity): void;
   onInjected(workspaceId: string, messageIds: string[]): Promise<void>;
 }
+
+/** What an agent says to the person. */
+export interface Notice {
+  message: string;
+  attachments: Attachment[];
+  /** The inbox row it answers. */
+  inReplyTo: string | null;
+}
+
+const RETRY_SECONDS = 5;
 
 type Report = z.output<typeof activityRoutes.reportActivity.body>;
 
@@ -72,6 +83,53 @@ export function createActivityService({
     }
   }
 
+  function rowOfNotice(workspaceId: string, { message, attachments, inReplyTo }: Notice): store.NewActivity {
+    const parts = attachments.map((file) => ({ kind: 'file', file }));
+    return {
+      workspaceId,
+      type: 'a2a_receive',
+      method: 'notify',
+      summary: `Agent message: ${truncate(message, NOTICE_LENGTH)}`,
+      responseBody: { result: message, ...(parts.length > 0 ? { parts } : {}) },
+      ...(inReplyTo === null ? {} : { metadata: { in_reply_to: inReplyTo }, idempotencyKey: `reply:${inReplyTo}` }),
+    };
+  }
+
+  /**
+   * The answer and the receipt of what it answers, in one commit, apart from the rows of others: a repetition must not fail theirs.
+   * @returns null when it was said before. @throws inbox_unavailable: the agent says it again.
+   */
+  async function insertReply(row: store.NewActivity, rowId: string): Promise<store.InsertedActivity | null> {
+    try {
+      const { stored, receipts } = await db.tx(async (trx) => {
+        const answered = await store.markRowAnswered(trx, row.workspaceId, rowId);
+        const [inserted] = await store.insertRows(trx, [row]);
+        return { stored: inserted ?? null, receipts: answered };
+      });
+      tellReceipts(row.workspaceId, receipts);
+      return stored;
+    } catch (error) {
+      if (isUniqueViolation(error)) return null;
+      log.error({ err: error, workspace_id: row.workspaceId }, 'the answer to an inbox message could not be stored');
+      throw new PlatformError(
+        'inbox_unavailable',
+        'the answer could not be stored',
+        { retry_after: RETRY_SECONDS },
+        { headers: { 'retry-after': String(RETRY_SECONDS) }, cause: error },
+      );
+    }
+  }
+
+  /** Shown even when it cannot be stored; the log then says why it will be missing after a reload. */
+  async function insertNotice(row: store.NewActivity): Promise<store.InsertedActivity | null> {
+    try {
+      return await insert(row);
+    } catch (error) {
+      log.error({ err: error, workspace_id: row.workspaceId }, 'an agent message could not be stored');
+      return null;
+    }
+  }
+
   return {
     /** @throws not_found */
     async report(workspaceId: string, body: Report): Promise<void> {
@@ -103,21 +161,18 @@ export function createActivityService({
       if (isOwn) await noteCursor(workspaceId, after);
       return (await store.listRows(db.kysely, workspaceId, query, after)).map(toWire);
     },
-    /** @throws not_found. Shown even when it cannot be stored; the log then says why it will be missing after a reload. */
-    async notify(workspaceId: string, message: string, attachments: Attachment[]): Promise<void> {
+    /** @throws not_found */
+    async search(workspaceId: string, query: { q: string; limit: number }): Promise<SearchResult> {
+      await assertLive(workspaceId);
+      return await searchSession(db, workspaceId, query);
+    },
+    /** @throws not_found; inbox_unavailable for an answer that cannot be stored. */
+    async notify(workspaceId: string, notice: Notice): Promise<void> {
       const name = await assertLive(workspaceId);
-      const parts = attachments.map((file) => ({ kind: 'file', file }));
-      const row: store.NewActivity = {
-        workspaceId,
-        type: 'a2a_receive',
-        method: 'notify',
-        summary: `Agent message: ${truncate(message, NOTICE_LENGTH)}`,
-        responseBody: { result: message, ...(parts.length > 0 ? { parts } : {}) },
-      };
-      const stored = await insert(row).catch((error: unknown) => {
-        log.error({ err: error, workspace_id: workspaceId }, 'an agent message could not be stored');
-        return null;
-      });
+      const { message, attachments, inReplyTo } = notice;
+      const row = rowOfNotice(workspaceId, notice);
+      const stored = inReplyTo === null ? await insertNotice(row) : await insertReply(row, inReplyTo);
+      if (inReplyTo !== null && stored === null) return;
       events.broadcast({
         event: 'AGENT_MESSAGE',
         workspace_id: workspaceId,

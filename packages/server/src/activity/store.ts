@@ -185,9 +185,35 @@ export async function markAnswered(db: Executor, workspaceId: string, messageId:
   return result.rows;
 }
 
+/** The reply to this very inbox row is stored, in the transaction of the reply. */
+export async function markRowAnswered(
+  trx: Transaction<Tables>,
+  workspaceId: string,
+  id: string,
+): Promise<InboxReceipt[]> {
+  const result = await sql<InboxReceipt>`
+    update activity_logs set answered_at = now(), injected_at = coalesce(injected_at, now())
+    where workspace_id = ${workspaceId} and id = ${id} and inbox and answered_at is null
+    returning ${receiptColumns}
+  `.execute(trx);
+  return result.rows;
+}
+
 export async function findRow(db: Executor, id: string): Promise<StoredActivity | null> {
   const result = await sql<StoredActivity>`select * from activity_logs where id = ${id}`.execute(db);
   return result.rows[0] ?? null;
+}
+
+/** When a person last said something to one of these workspaces, as far as the log knows. */
+export async function findLastPersonMessage(db: Executor, workspaceIds: readonly string[]): Promise<Date | null> {
+  const result = await sql<{ created_at: Date }>`
+    select said.created_at from unnest(${workspaceIds}::uuid[]) w (id) cross join lateral (
+      select created_at from activity_logs
+      where workspace_id = w.id and activity_type = 'a2a_receive' and source_id is null and origin is null and method is distinct from 'notify'
+      order by seq desc limit 1
+    ) said order by said.created_at desc limit 1
+  `.execute(db);
+  return result.rows[0]?.created_at ?? null;
 }
 
 /** The row of an earlier attempt gives its key back. */

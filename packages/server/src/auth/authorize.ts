@@ -7,7 +7,7 @@ import type { Database } from '../platform/db/index.ts';
 import { invalid, PlatformError, unauthenticated } from '../platform/errors.ts';
 import type { Authorize } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
-import { isAdmin, type Principal } from '../platform/principal.ts';
+import { anchorOf, isAdmin, type Principal } from '../platform/principal.ts';
 import type { ControlPlaneSessions } from './control-plane-sessions.ts';
 import { equalHashes, hashSecret } from './credentials.ts';
 import { lookUp } from './lookup.ts';
@@ -70,9 +70,12 @@ export function createAuthorize({ db, config, tokens, controlPlane, adminToken, 
   async function fromCookies(request: FastifyRequest): Promise<Principal | null> {
     const own = request.cookies[SESSION_COOKIE];
     const session = own ? await lookUp(store.findSession(db.kysely, hashSecret(own))) : null;
-    if (session) return { kind: 'session', sessionId: session.id, expiresAt: session.expires_at };
+    if (session) {
+      const openedBy = session.by_org_token ? { orgId: session.org_id } : null;
+      return { kind: 'session', sessionId: session.id, expiresAt: session.expires_at, openedBy };
+    }
     return (await controlPlane.isMember(foreignCookiesOf(request)))
-      ? { kind: 'session', sessionId: null, expiresAt: null }
+      ? { kind: 'session', sessionId: null, expiresAt: null, openedBy: null }
       : null;
   }
 
@@ -110,6 +113,14 @@ export function createAuthorize({ db, config, tokens, controlPlane, adminToken, 
       throw new PlatformError('unauthenticated', 'invalid caller auth token');
     if (!uuid.safeParse(id).success) throw invalid('X-Workspace-ID', 'must be a valid UUID');
     request.headers['x-workspace-id'] = id;
+  }
+
+  /** What is said of one organisation, an organisation token says of its own alone (chapter 10 §5.1). */
+  function assertOwnOrg(route: Route, principal: Principal, params: Record<string, string>): void {
+    if (!route.path.startsWith('/orgs/:id/')) return;
+    const anchor = anchorOf(principal);
+    if (anchor !== null && anchor.orgId !== params.id)
+      throw new PlatformError('foreign_org', 'this organisation token is not for this organisation');
   }
 
   function passes(
@@ -174,6 +185,7 @@ export function createAuthorize({ db, config, tokens, controlPlane, adminToken, 
       if (isAmbient && isGuarded && !allowedOrigin(request.headers.origin, request)) {
         throw new PlatformError('origin_refused', 'this origin may not use the session');
       }
+      assertOwnOrg(route, principal, params);
       return principal;
     },
   };

@@ -29,6 +29,8 @@ export interface MintedToken {
   prefix: string;
 }
 
+export { equalSecrets } from './credentials.ts';
+
 export interface Auth {
   authorize: Authorize;
   allowedOrigin(origin: string | undefined, request: FastifyRequest): boolean;

@@ -7,7 +7,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
 import { notFound, PlatformError } from '../platform/errors.ts';
 import { mount } from '../platform/http.ts';
-import { describePrincipal } from '../platform/principal.ts';
+import { anchorOf, describePrincipal, type Principal } from '../platform/principal.ts';
 import { createSecret, equalSecrets, hashSecret, prefixOf } from './credentials.ts';
 import type { Auth } from './index.ts';
 import { lookUp } from './lookup.ts';
@@ -74,6 +74,18 @@ export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache,
 
   async function assertLive(id: string): Promise<void> {
     if (!(await store.isLiveWorkspace(db.kysely, id))) throw notFound('workspace');
+  }
+
+  /** An organisation token makes others of its own kind alone; operators choose. */
+  async function chooseAnchor(principal: Principal, wanted: string | null): Promise<string | null> {
+    const anchor = anchorOf(principal);
+    if (anchor !== null) {
+      if (wanted !== null && wanted !== anchor.orgId)
+        throw new PlatformError('foreign_org', 'this organisation token makes tokens for its own organisation only');
+      return anchor.orgId;
+    }
+    if (wanted !== null && !(await store.isLiveOrg(db.kysely, wanted))) throw notFound('organisation');
+    return wanted;
   }
 
   const { createTestToken, ...routes } = authRoutes;
@@ -149,6 +161,7 @@ export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache,
       },
       createOrgToken: async ({ body, principal, request }) => {
         assertMintAllowed(request.ip);
+        const orgId = await chooseAnchor(principal, body?.org_id ?? null);
         const token = createSecret();
         const prefix = prefixOf(token);
         const { id } = await store.insertOrgToken(db.kysely, {
@@ -156,12 +169,13 @@ export function mountAuthRoutes(app: FastifyInstance, { db, config, auth, cache,
           prefix,
           name: body?.name ?? null,
           createdBy: describePrincipal(principal),
-          orgId: principal.kind === 'org-token' ? principal.orgId : null,
+          orgId,
         });
         return {
           id,
           prefix,
           ...(body?.name ? { name: body.name } : {}),
+          ...(orgId ? { org_id: orgId } : {}),
           auth_token: token,
           warning: 'This token may do everything an administrator may. It is shown only now.',
         };

@@ -171,11 +171,20 @@ export async function insertSession(db: Executor, hash: Buffer, createdBy: strin
   return row.expires_at;
 }
 
-export async function findSession(db: Executor, hash: Buffer): Promise<{ id: string; expires_at: Date } | null> {
-  const result = await sql<{
-    id: string;
-    expires_at: Date;
-  }>`select id, expires_at from sessions where secret_hash = ${hash} and expires_at > now()`.execute(db);
+export interface FoundSession {
+  id: string;
+  expires_at: Date;
+  /** Opened with an organisation token, whose bounds it has. */
+  by_org_token: boolean;
+  org_id: string | null;
+}
+
+export async function findSession(db: Executor, hash: Buffer): Promise<FoundSession | null> {
+  const result = await sql<FoundSession>`
+    select s.id, s.expires_at, starts_with(s.created_by, ${openedByOrgToken('')}) as by_org_token, o.org_id
+    from sessions s left join org_api_tokens o on s.created_by = ${openedByOrgToken('')} || o.id
+    where s.secret_hash = ${hash} and s.expires_at > now()
+  `.execute(db);
   return result.rows[0] ?? null;
 }
 
@@ -189,6 +198,13 @@ export async function deleteExpiredSessions(db: Executor): Promise<number> {
       db,
     );
   return result.rows.length;
+}
+
+/** An organisation is a root that was not removed. */
+export async function isLiveOrg(db: Executor, id: string): Promise<boolean> {
+  const result =
+    await sql`select 1 from workspaces where id = ${id} and parent_id is null and status <> 'removed'`.execute(db);
+  return result.rows.length > 0;
 }
 
 export async function isLiveWorkspace(db: Executor, id: string): Promise<boolean> {

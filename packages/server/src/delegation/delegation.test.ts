@@ -383,8 +383,9 @@ describe('delegating', () => {
       (messageIdOf(call) === id ? hold.respond : replyWith('to the stranger'))(call, response),
     );
     await test.db.kysely.updateTable('a2a_queue').set({ priority: 10 }).where('idempotency_key', '=', id).execute();
+    const called = worker.calls.length;
     await worker.heartbeat({});
-    await waitFor('both are delivered', () => worker.calls.length >= 4);
+    await worker.waitForCalls(called + 2);
     expect(await ledgerRow(id)).toMatchObject({ status: 'dispatched' });
     hold.release();
     expect(await untilLedger(id, 'completed')).toMatchObject({ result_preview: 'the real answer' });
@@ -515,6 +516,7 @@ describe('reporting', () => {
       status: 'dispatched',
       deadline: expect.any(String),
       retry_count: 0,
+      path: [lead.id, worker.id],
       accepted_at: expect.any(String),
       created_at: expect.any(String),
       updated_at: expect.any(String),

@@ -28,7 +28,11 @@ function messageOf(row: DelegationRow): Buffer {
     role: 'user',
     messageId: row.delegation_id,
     parts: [{ kind: 'text', text: row.task }],
-    metadata: { delegation_id: row.delegation_id },
+    metadata: {
+      delegation_id: row.delegation_id,
+      // For agents of other makes, which can see there that a peer they mean to ask waits for them.
+      ...(row.path ? { delegation_path: row.path, delegation_depth: row.path.length - 1 } : {}),
+    },
   };
   const request = { jsonrpc: '2.0', id: row.delegation_id, method: 'message/send', params: { message } };
   return Buffer.from(JSON.stringify(request));

@@ -12,6 +12,7 @@ import type { Authorize } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
 import type { Workspaces } from '../workspaces/index.ts';
+import { createChainGuard } from './chain.ts';
 import { createExecution } from './execution.ts';
 import { createLedger } from './ledger.ts';
 import { createDelegationLoops } from './loops.ts';
@@ -20,6 +21,7 @@ import { createDelegationService } from './service.ts';
 import * as store from './store.ts';
 
 export { delegationLifecycle } from './lifecycle.ts';
+export * as delegationOutlook from './outlook/store.ts';
 
 export interface Delegation {
   /** A beat lists these: they are alive, and the callee's first beat puts them in progress. */
@@ -54,7 +56,8 @@ export function createDelegation(deps: DelegationDeps): Delegation {
   const { db, config, events, workspaces, activity, messaging, log } = deps;
   const ledger = createLedger({ db, events, activity, log });
   const execution = createExecution({ db, ledger, messaging, log });
-  const service = createDelegationService({ db, workspaces, ledger, execution, log });
+  const chains = createChainGuard({ db, workspaces, activity, log });
+  const service = createDelegationService({ db, workspaces, ledger, execution, chains, log });
 
   /** Anybody may name a delegation in a message; only its two sides mean it. */
   async function isBetween(id: string, callerId: string, calleeId: string): Promise<boolean> {
@@ -72,8 +75,10 @@ export function createDelegation(deps: DelegationDeps): Delegation {
       if (outcome.kind === 'completed') await ledger.complete(id, outcome.text, { via: 'queue_drain' });
       else await ledger.fail(id, outcome.error);
     },
-    async onMessage({ callerId, targetId, delegationId: id, text }) {
-      if (await isBetween(id, targetId, callerId)) await ledger.complete(id, text);
+    async onMessage({ callerId, targetId, delegationId: id, text, failed }) {
+      if (!(await isBetween(id, targetId, callerId))) return;
+      if (failed) await ledger.fail(id, text);
+      else await ledger.complete(id, text);
     },
     async failFor(trx, workspaceIds) {
       const patch = { error_detail: 'workspace removed', lease_token: null, lease_until: null };

@@ -8,6 +8,7 @@ import type { Events } from '../events/index.ts';
 import { type Database, type Tables, toPlainText } from '../platform/db/index.ts';
 import { applyTransition } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
+import type { Chain } from './chain.ts';
 import { type DelegationRow, type DelegationTransition, delegationLifecycle } from './lifecycle.ts';
 import * as store from './store.ts';
 
@@ -30,6 +31,7 @@ export interface AcceptInput {
   id?: string;
   /** Under which the job that carries it out begins; null: the caller sent the message itself. */
   lease: string | null;
+  chain: Chain;
 }
 
 /** `isNew` is false when an earlier delegation answers for this key or id. */
@@ -84,8 +86,9 @@ function rowOfResult(
   };
 }
 
-const summaryOf = ({ text, error }: Ending) =>
-  truncate(error === null ? `Delegation completed: ${text}` : `Delegation failed: ${error}`, SUMMARY_LENGTH);
+/** Names the task, never the answer: what wakes the caller quotes it, and a peer's words must not get there (chapter 20 §4.8). */
+const summaryOf = (row: DelegationRow, { error }: Ending) =>
+  truncate(`Delegation ${error === null ? 'completed' : 'failed'}: ${row.task_preview}`, SUMMARY_LENGTH);
 
 function rowOfInbox(row: DelegationRow, ending: Ending): NewActivity {
   return {
@@ -94,7 +97,7 @@ function rowOfInbox(row: DelegationRow, ending: Ending): NewActivity {
     method: 'delegate_result',
     sourceId: row.callee_id,
     targetId: row.caller_id,
-    summary: summaryOf(ending),
+    summary: summaryOf(row, ending),
     responseBody: { text: ending.text, delegation_id: row.delegation_id },
     status: ending.error === null ? 'ok' : 'error',
     errorDetail: ending.error,
@@ -114,9 +117,9 @@ export function createLedger({ db, events, activity, log }: LedgerDeps) {
 
   /** @returns null when the id or the key is taken. */
   async function insertIn(trx: Transaction<Tables>, input: AcceptInput, id: string): Promise<DelegationRow | null> {
-    const { callerId, calleeId, key, lease } = input;
+    const { callerId, calleeId, key, lease, chain } = input;
     const task = toPlainText(input.task);
-    const row = { id, callerId, calleeId, task, taskPreview: truncate(task, PREVIEW_LENGTH), lease };
+    const row = { id, callerId, calleeId, task, taskPreview: truncate(task, PREVIEW_LENGTH), lease, ...chain };
     const insert = () => store.insertDelegation(trx, { ...row, idempotencyKey: key });
     const inserted = await insert();
     if (inserted || key === null || !(await store.releaseFailedKey(trx, callerId, key))) return inserted;
@@ -124,10 +127,14 @@ export function createLedger({ db, events, activity, log }: LedgerDeps) {
     return await insert();
   }
 
+  async function findTaken(callerId: string, key: string | null, id: string | undefined) {
+    const byKey = key === null ? null : await store.findByKey(db.kysely, callerId, key);
+    return byKey ?? (id === undefined ? null : await store.findDelegation(db.kysely, id));
+  }
+
   /** Who answers for an id or a key that is taken: of a race, the winner. */
   async function findEarlier({ callerId, key }: AcceptInput, id: string): Promise<DelegationRow> {
-    const byKey = key === null ? null : await store.findByKey(db.kysely, callerId, key);
-    const row = byKey ?? (await store.findDelegation(db.kysely, id));
+    const row = await findTaken(callerId, key, id);
     if (!row) throw new Error('a delegation was neither stored nor found');
     return row;
   }
@@ -168,7 +175,7 @@ export function createLedger({ db, events, activity, log }: LedgerDeps) {
     if (!(await store.isLive(trx, row.caller_id))) return [];
     const status = ending.error === null ? 'completed' : 'failed';
     const result = { text: ending.text, delegation_id: row.delegation_id };
-    const summary = summaryOf(ending);
+    const summary = summaryOf(row, ending);
     const known = await store.updateMirror(trx, row, { status, result, summary, error: ending.error });
     const mirror = {
       ...rowOfResult(row, { status, summary, responseBody: result }),
@@ -256,6 +263,11 @@ export function createLedger({ db, events, activity, log }: LedgerDeps) {
 
   return {
     accept,
+    /** What this is a repeat of; null when it is new, or the earlier one failed and gives its key back. */
+    async findRepeated({ callerId, key, id }: Pick<AcceptInput, 'callerId' | 'key' | 'id'>) {
+      const row = await findTaken(callerId, key, id);
+      return row && row.status !== 'failed' && row.status !== 'stuck' ? row : null;
+    },
     moveIn,
     tellReceipt,
     /** Its message goes out under this lease. @returns false when it is not waiting any more. */

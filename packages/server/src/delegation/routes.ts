@@ -32,7 +32,7 @@ export function mountDelegationRoutes(app: FastifyInstance, authorize: Authorize
         return { status: 'ok' as const };
       },
       listAllDelegations: async ({ query }) => {
-        const delegations = (await service.listByState(query.status, query.limit)).map(toAdmin);
+        const delegations = (await service.listByState(query.status, query.limit, query.delegation_id)).map(toAdmin);
         return { status: query.status, limit: query.limit, count: delegations.length, delegations };
       },
       getDelegationStats: async () => ({

@@ -5,6 +5,7 @@ import type { Database } from '../platform/db/index.ts';
 import { notFound, PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Workspaces } from '../workspaces/index.ts';
+import { type ChainGuard, type GivenParent, isChainRefusal } from './chain.ts';
 import type { Execution } from './execution.ts';
 import type { Accepted, AcceptInput, Ledger } from './ledger.ts';
 import type { DelegationRow } from './lifecycle.ts';
@@ -13,15 +14,19 @@ import * as store from './store.ts';
 const MOST_LISTED = 50;
 const RETRY_SECONDS = 5;
 
+/** What is asked for, before it has its place in a chain. */
+type Wanted = Omit<AcceptInput, 'chain'>;
+
 export interface DelegationServiceDeps {
   db: Database;
   workspaces: Workspaces;
   ledger: Ledger;
   execution: Execution;
+  chains: ChainGuard;
   log: Logger;
 }
 
-export function createDelegationService({ db, workspaces, ledger, execution, log }: DelegationServiceDeps) {
+export function createDelegationService({ db, workspaces, ledger, execution, chains, log }: DelegationServiceDeps) {
   /** @returns the target's id as it is stored. */
   async function assertTarget(callerId: string, targetId: string): Promise<string> {
     const target = uuid.safeParse(targetId);
@@ -34,11 +39,30 @@ export function createDelegationService({ db, workspaces, ledger, execution, log
     return target.data;
   }
 
-  /** The ledger's insert is the acceptance (ruling R6). @throws ledger_unavailable when there is none: nothing was sent then. */
-  async function accept(input: AcceptInput): Promise<Accepted> {
+  /** A repeat of what was accepted is answered as before, whatever became of its chain meanwhile. */
+  async function acceptUnlessRefused(input: Wanted, parent: GivenParent): Promise<Accepted> {
     try {
-      return await ledger.accept(input);
+      return await ledger.accept({ ...input, chain: await chains.place(input.callerId, input.calleeId, parent) });
     } catch (error) {
+      const earlier = isChainRefusal(error) ? await ledger.findRepeated(input) : null;
+      if (!earlier) throw error;
+      return { row: earlier, isNew: false, warning: null };
+    }
+  }
+
+  /**
+   * The ledger's insert is the acceptance (ruling R6).
+   * @throws ledger_unavailable when there is none, and what the chain is refused for: nothing was sent then.
+   */
+  async function accept(input: Wanted, parent: GivenParent): Promise<Accepted> {
+    try {
+      return await acceptUnlessRefused(input, parent);
+    } catch (error) {
+      if (isChainRefusal(error)) {
+        const { code, extras } = error;
+        log.info({ workspace_id: input.callerId, target_id: input.calleeId, code, ...extras }, error.message);
+        throw error;
+      }
       log.error({ err: error, workspace_id: input.callerId }, 'a delegation could not be stored');
       throw new PlatformError(
         'ledger_unavailable',
@@ -67,19 +91,31 @@ export function createDelegationService({ db, workspaces, ledger, execution, log
 
   return {
     noteActive,
-    /** @throws invalid_request, self_delegation, not_found, ledger_unavailable */
-    async delegate(callerId: string, body: { target_id: string; task: string; idempotency_key?: string | undefined }) {
+    /** @throws invalid_request, self_delegation, not_found, ledger_unavailable, and what a chain is refused for */
+    async delegate(
+      callerId: string,
+      body: {
+        target_id: string;
+        task: string;
+        idempotency_key?: string | undefined;
+        parent_delegation_id?: GivenParent;
+      },
+    ) {
       const calleeId = await assertTarget(callerId, body.target_id);
       const key = body.idempotency_key ?? null;
-      const accepted = await accept({ callerId, calleeId, task: body.task, key, lease: execution.lease });
+      const wanted = { callerId, calleeId, task: body.task, key, lease: execution.lease };
+      const accepted = await accept(wanted, body.parent_delegation_id);
       if (accepted.isNew) execution.start(accepted.row);
       return accepted;
     },
     /** The caller sent the message itself. @throws what `delegate` does, and conflict for an id of another workspace. */
-    async record(callerId: string, body: { target_id: string; task: string; delegation_id: string }): Promise<void> {
+    async record(
+      callerId: string,
+      body: { target_id: string; task: string; delegation_id: string; parent_delegation_id?: GivenParent },
+    ): Promise<void> {
       const calleeId = await assertTarget(callerId, body.target_id);
       const input = { callerId, calleeId, task: body.task, key: null, id: body.delegation_id, lease: null };
-      const { row } = await accept(input);
+      const { row } = await accept(input, body.parent_delegation_id);
       if (row.caller_id !== callerId)
         throw new PlatformError('conflict', 'delegation_id: is taken', { field: 'delegation_id' });
     },
@@ -105,7 +141,11 @@ export function createDelegationService({ db, workspaces, ledger, execution, log
       await noteActive(workspaceId, [id]);
     },
     listOwn: (callerId: string) => store.listMirror(db.kysely, callerId, MOST_LISTED),
-    listByState: (state: store.LedgerState, limit: number) => store.listByState(db.kysely, state, limit),
+    async listByState(state: store.LedgerState, limit: number, id: string | undefined): Promise<DelegationRow[]> {
+      if (id === undefined) return await store.listByState(db.kysely, state, limit);
+      const row = await store.findDelegation(db.kysely, id);
+      return row ? [row] : [];
+    },
     count: () => store.countByStatus(db.kysely),
   };
 }

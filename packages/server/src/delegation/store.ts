@@ -1,5 +1,6 @@
 // SQL of the delegation ledger and its mirror rows in the activity log.
 
+import { MOST_DELEGATION_HOPS } from '@molecule/contract';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { json, type Tables, toPlainText } from '../platform/db/index.ts';
 import type { DelegationRow } from './lifecycle.ts';
@@ -17,14 +18,20 @@ export interface NewDelegation {
   idempotencyKey: string | null;
   /** Whose job carries it out; null: the agent sent the message itself. */
   lease: string | null;
+  /** Which delegation its caller works on; null: none that is known. */
+  parentId: string | null;
+  /** Workspaces from the first caller of the chain to the callee. */
+  path: string[];
 }
 
 /** The acceptance. @returns null when the id or the caller's key is taken. */
 export async function insertDelegation(trx: Transaction<Tables>, row: NewDelegation): Promise<DelegationRow | null> {
   const until = row.lease === null ? null : sql`now() + make_interval(secs => ${LEASE_SECONDS})`;
   const result = await sql<DelegationRow>`
-    insert into delegations (delegation_id, caller_id, callee_id, task, task_preview, idempotency_key, executed_here, lease_token, lease_until)
-    values (${row.id}, ${row.callerId}, ${row.calleeId}, ${row.task}, ${row.taskPreview}, ${row.idempotencyKey}, ${row.lease !== null}, ${row.lease}, ${until})
+    insert into delegations (delegation_id, caller_id, callee_id, task, task_preview, idempotency_key, executed_here, lease_token, lease_until,
+      parent_delegation_id, path)
+    values (${row.id}, ${row.callerId}, ${row.calleeId}, ${row.task}, ${row.taskPreview}, ${row.idempotencyKey}, ${row.lease !== null}, ${row.lease}, ${until},
+      ${row.parentId}, ${row.path}::uuid[])
     on conflict do nothing returning *
   `.execute(trx);
   return result.rows[0] ?? null;
@@ -251,6 +258,63 @@ export async function listUnfinishedOf(db: Executor, workspaceIds: string[], lim
     order by delegation_id limit ${limit} for update
   `.execute(db);
   return result.rows.map((row) => row.delegation_id);
+}
+
+/** What a delegation under way tells of the chain of one its callee hands out. */
+export type ParentRow = Pick<DelegationRow, 'delegation_id' | 'caller_id' | 'callee_id' | 'path'>;
+
+/**
+ * The one delegation a workspace can be working on, for one that does not say: nothing else is handed to it, it runs one turn at a
+ * time, it does run one, and its last beat, not a minute old, listed this delegation.
+ */
+export async function findCertainParent(db: Executor, workspaceId: string): Promise<ParentRow | null> {
+  const result = await sql<ParentRow & { certain: boolean }>`
+    select d.delegation_id, d.caller_id, d.callee_id, d.path,
+      coalesce(d.status = 'in_progress' and d.last_heartbeat >= w.last_heartbeat_at and w.last_heartbeat_at > now() - interval '1 minute'
+        and w.max_concurrent_tasks = 1 and w.active_tasks = 1, false) as certain
+    from delegations d join workspaces w on w.id = d.callee_id
+    where d.callee_id = ${workspaceId} and d.${UNFINISHED} order by d.created_at limit 2
+  `.execute(db);
+  const [only, another] = result.rows;
+  return only?.certain && !another ? only : null;
+}
+
+/** The delegations of a chain, the first one first. */
+export async function listChain(db: Executor, lastId: string): Promise<string[]> {
+  const result = await sql<{ delegation_id: string }>`
+    with recursive chain as (
+      select delegation_id, parent_delegation_id, 1 as hop from delegations where delegation_id = ${lastId}
+      union all
+      select d.delegation_id, d.parent_delegation_id, c.hop + 1 from chain c join delegations d on d.delegation_id = c.parent_delegation_id
+      where c.hop < ${MOST_DELEGATION_HOPS}
+    )
+    select delegation_id from chain order by hop desc
+  `.execute(db);
+  return result.rows.map((row) => row.delegation_id);
+}
+
+export interface Between {
+  delegation_id: string;
+  caller_id: string;
+  created_at: Date;
+}
+
+/** What two workspaces handed to each other lately, newest first. */
+export async function listBetween(
+  db: Executor,
+  a: string,
+  b: string,
+  seconds: number,
+  limit: number,
+): Promise<Between[]> {
+  const oneWay = (caller: string, callee: string) => sql`(
+    select delegation_id, caller_id, created_at from delegations
+    where caller_id = ${caller} and callee_id = ${callee} and created_at > now() - make_interval(secs => ${seconds})
+    order by created_at desc limit ${limit})`;
+  const result = await sql<Between>`
+    select * from (${oneWay(a, b)} union all ${oneWay(b, a)}) between_them order by created_at desc limit ${limit}
+  `.execute(db);
+  return result.rows;
 }
 
 const STATES = {

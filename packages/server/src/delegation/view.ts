@@ -45,6 +45,8 @@ export function toAdmin(row: DelegationRow) {
     result_preview: row.result_preview ?? undefined,
     error_detail: row.error_detail ?? undefined,
     retry_count: row.retry_count,
+    parent_delegation_id: row.parent_delegation_id ?? undefined,
+    path: row.path ?? undefined,
     accepted_at: row.created_at,
     injected_at: optional(row.injected_at),
     answered_at: optional(row.answered_at),

@@ -107,9 +107,10 @@ export function createEvents({
             query.since_seq === undefined
               ? await store.listNewest(db.kysely, Math.min(query.limit, 100), params.id)
               : await store.listAfter(db.kysely, query.since_seq, query.limit, params.id),
-          streamEvents: async ({ params, principal, request, reply }) => {
+          streamEvents: async ({ params, query, principal, request, reply }) => {
             if (!(await access.workspaceExists(params.id))) throw notFound('workspace');
-            await streams.open(request, reply, params.id, () => access.isStillAllowed(request, principal));
+            const isStillAllowed = () => access.isStillAllowed(request, principal);
+            await streams.open(request, reply, params.id, isStillAllowed, query.profile);
             return HANDLED;
           },
         },

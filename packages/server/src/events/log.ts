@@ -24,6 +24,10 @@ export interface EventLog {
   broadcast(event: NewBroadcast): void;
   subscribe(listener: Listener): () => void;
   onWorkspace(workspaceId: string, listener: Listener): () => void;
+  /** Whether other replicas are known to listen, or may; never on the embedded store. */
+  hasPeers(): boolean;
+  /** Calls back when this replica hears of others after it took itself to be alone. */
+  onPeer(listener: () => void): () => void;
   /** Reads and publishes what the cursor has not seen. */
   catchUp(): Promise<number>;
   start(): Promise<void>;
@@ -69,6 +73,7 @@ export interface EventLogDeps {
 export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): EventLog {
   const listeners = new Set<Listener>();
   const byWorkspace = new Map<string, Set<Listener>>();
+  const peerListeners = new Set<() => void>();
   let cursor: number | null = null;
   let reading: Promise<number> | null = null;
   let again = false;
@@ -138,8 +143,10 @@ export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): 
     }
   }
 
+  const hasPeers = () => db.kind === 'postgres' && peersUntil >= Date.now();
+
   function relay(frame: EventFrame): void {
-    if (db.kind !== 'postgres' || peersUntil < Date.now()) return;
+    if (!hasPeers()) return;
     const whole = JSON.stringify({ from: instanceId, frame });
     outgoing.push(
       Buffer.byteLength(whole) <= MOST_NOTIFY_BYTES
@@ -164,7 +171,9 @@ export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): 
   function notePeer(): void {
     const isNew = peersUntil < Date.now();
     peersUntil = Date.now() + PEER_MS;
-    if (isNew) greet().catch((error: unknown) => log.warn({ err: error }, 'another replica could not be greeted'));
+    if (!isNew) return;
+    greet().catch((error: unknown) => log.warn({ err: error }, 'another replica could not be greeted'));
+    for (const listener of peerListeners) listener();
   }
 
   async function publishForeign(frame: EventFrame): Promise<void> {
@@ -208,6 +217,11 @@ export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): 
         known.delete(listener);
         if (known.size === 0) byWorkspace.delete(workspaceId);
       };
+    },
+    hasPeers,
+    onPeer(listener) {
+      peerListeners.add(listener);
+      return () => peerListeners.delete(listener);
     },
     catchUp,
     greet,

@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { EventFrame } from '@molecule/contract';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Database } from '../platform/db/index.ts';
+import { createAguiTranslator } from './agui.ts';
 import { type EventLog, resyncFrame, toFrame } from './log.ts';
 import * as store from './store.ts';
 
@@ -13,9 +14,25 @@ const MOST_REPLAYED = 1_000;
 export const KEEP_ALIVE_MS = 15_000;
 const KEEP_ALIVE = ': ping\n\n';
 
-function render(frame: EventFrame): string {
-  const id = frame.seq === undefined ? '' : `id: ${frame.seq}\n`;
-  return `${id}data: ${JSON.stringify({ type: frame.event, timestamp: Date.parse(frame.timestamp), data: frame.payload })}\n\n`;
+export type Profile = 'agui' | undefined;
+
+/** The id goes with the last of them: a client that resumes has got all that one event is told as. */
+function renderAll(told: readonly object[], seq: number | undefined): string {
+  return told
+    .map((event, index) => {
+      const id = seq === undefined || index < told.length - 1 ? '' : `id: ${seq}\n`;
+      return `${id}data: ${JSON.stringify(event)}\n\n`;
+    })
+    .join('');
+}
+
+function createRenderer(workspaceId: string, profile: Profile): (frame: EventFrame) => string {
+  if (profile === 'agui') {
+    const translate = createAguiTranslator(workspaceId);
+    return (frame) => renderAll(translate(frame), frame.seq);
+  }
+  return ({ event, timestamp, payload, seq }) =>
+    renderAll([{ type: event, timestamp: Date.parse(timestamp), data: payload }], seq);
 }
 
 export interface EventStreams {
@@ -24,6 +41,7 @@ export interface EventStreams {
     reply: FastifyReply,
     workspaceId: string,
     isStillAllowed: () => Promise<boolean>,
+    profile?: Profile,
   ): Promise<void>;
   /** A comment to every stream, so that proxies keep it open, and an end for those that lost their right. */
   keepAlive(): Promise<number>;
@@ -35,7 +53,7 @@ export function createEventStreams(db: Database, events: EventLog): EventStreams
   let closed = false;
 
   /** A reader that falls behind loses frames and is told so when it reads again; it never holds up another. */
-  function createWriter(raw: ServerResponse) {
+  function createWriter(raw: ServerResponse, render: (frame: EventFrame) => string) {
     let unread = 0;
     let lagging = false;
     const write = (frame: EventFrame): void => {
@@ -66,9 +84,10 @@ export function createEventStreams(db: Database, events: EventLog): EventStreams
   }
 
   return {
-    async open(request, reply, workspaceId, isStillAllowed) {
+    async open(request, reply, workspaceId, isStillAllowed, profile) {
       const { raw } = reply;
-      const write = createWriter(raw);
+      const render = createRenderer(workspaceId, profile);
+      const write = createWriter(raw, render);
       let waiting: EventFrame[] | null = [];
       /** The last number the replay settled; it may be ahead of what this replica has published. */
       let replayedTo = 0;

@@ -3,11 +3,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import {
-  breakColumn,
   createSeat,
   type FakeAgent,
   failureOf,
-  mendColumn,
   startFakeAgent,
   startPlatform,
   type TestPlatform,
@@ -202,15 +200,14 @@ describe('GET /workspaces/:id/chat/download', () => {
     expect(agent.calls[0]?.headers.authorization).toBe(`Bearer ${body.platform_inbound_secret}`);
 
     await forget();
-    // Everything else about the seat is remembered, and no event is on its way that would make it be read anew.
-    await test.platform.events.catchUp();
-    await test.platform.workspaces.facts(agent.id);
-    await breakColumn(test.db, 'workspaces', 'platform_inbound_secret');
+    await sql`alter table workspaces add constraint no_secret check (platform_inbound_secret is null) not valid`.execute(
+      test.db.kysely,
+    );
     try {
       const { status, body } = await statusOf(agent.id, '/workspace/a');
       expect([status, body.error]).toEqual([503, expect.stringContaining('Reprovision')]);
     } finally {
-      await mendColumn(test.db, 'workspaces');
+      await sql`alter table workspaces drop constraint no_secret`.execute(test.db.kysely);
     }
   });
 

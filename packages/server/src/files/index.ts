@@ -1,178 +1,83 @@
-// Chat files in push mode: streams them to and from the agent that holds them (chapter 20 §7.2). Nothing is stored or buffered
-// here. The folders of a seat (chapter 30 §3.4) are mounted here too; folders.ts owns them.
+// Files: those of the chat, streamed to and from push-mode agents (agent-door.ts) and kept for poll-mode ones (staging.ts); what
+// an agent tells of its session (transcript.ts); and the folders of a seat (folders.ts). Mounts them; owns no rule.
 
-import { posix } from 'node:path';
-import { type Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { fileRoutes, UPLOAD_LIMIT } from '@molecule/contract';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { request } from 'undici';
-import { invalid, notFound, PlatformError } from '../platform/errors.ts';
+import { fileRoutes, pendingUploadRoutes, transcriptRoutes } from '@molecule/contract';
+import type { FastifyInstance } from 'fastify';
+import type { Activity } from '../activity/index.ts';
+import type { Database } from '../platform/db/index.ts';
 import { type Authorize, HANDLED, mount } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
-import type { Judged, Outbound } from '../platform/outbound/index.ts';
-import type { WorkspaceFacts, Workspaces } from '../workspaces/index.ts';
+import type { Loop } from '../platform/loops.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { Outbound } from '../platform/outbound/index.ts';
+import type { Principal } from '../platform/principal.ts';
+import type { Workspaces } from '../workspaces/index.ts';
+import { assertAgentPath, createAgentDoor, type ReadInboundSecret } from './agent-door.ts';
 import { createFolders, type FoldersDeps } from './folders.ts';
+import { assertForm, drainRest } from './form.ts';
+import { createUploadLoop } from './loops.ts';
+import { createStaging } from './staging.ts';
+import { createDatabaseStorage, type UploadStorage } from './storage.ts';
+import { createTranscripts } from './transcript.ts';
 
 export { judgePath } from './paths.ts';
 
-const ROOTS = ['/configs', '/workspace', '/home', '/plugins'];
-const FORWARDED = ['content-type', 'content-length', 'content-disposition'] as const;
-/** Until the agent answers, and between two pieces of its file. */
-const SILENCE_MS = 60_000;
-const SECRET_RETRY_SECONDS = 30;
-
-/** Absolute, canonical, below one of the four roots of an agent. @throws invalid_request */
-export function assertAgentPath(path: string): void {
-  const canonical = path.startsWith('/') && posix.normalize(path) === path && !path.split('/').includes('..');
-  const root = ROOTS.find((name) => path.startsWith(`${name}/`));
-  if (!canonical || root === undefined || path === `${root}/`)
-    throw invalid('path', `must be a file below ${ROOTS.join(', ')}`);
-}
-
-/** The platform → workspace bearer, minted where it is missing (chapter 20 §7.2). */
-export type ReadInboundSecret = (id: string) => Promise<{ secret: string; healed: boolean; error: unknown }>;
-
 export interface FilesDeps {
+  db: Database;
   folders: Pick<FoldersDeps, 'store' | 'findTemplate' | 'readModel'>;
   workspaces: Workspaces;
+  activity: Activity;
   outbound: Outbound;
   readInboundSecret: ReadInboundSecret;
+  metrics: Metrics;
   log: Logger;
 }
 
-export function createFiles({ folders: ports, workspaces, outbound, readInboundSecret, log }: FilesDeps) {
-  const folders = createFolders({ ...ports, workspaces, log });
+export interface Files {
+  /** Where staged files lie. */
+  uploads: UploadStorage;
+  loops: Loop[];
+  mount(app: FastifyInstance, authorize: Authorize): void;
+}
 
-  async function findTarget(id: string): Promise<WorkspaceFacts> {
-    const facts = await workspaces.facts(id);
-    if (!facts || facts.status === 'removed') throw notFound('workspace');
-    return facts;
-  }
+const isOwn = (principal: Principal, id: string) => principal.kind === 'workspace' && principal.workspaceId === id;
 
-  /** @throws agent_no_url while it will come, agent_pull_only when it never will. */
-  function urlOf(target: WorkspaceFacts): string {
-    if (target.deliveryMode !== 'poll' && target.url) return target.url;
-    if (target.deliveryMode === 'push')
-      throw new PlatformError('agent_no_url', 'the workspace has not registered yet', {
-        status: target.status,
-      });
-    throw new PlatformError(
-      'agent_not_reachable',
-      'files of this workspace cannot be fetched: its agent has to register in push mode with an address the platform can call',
-    );
-  }
-
-  async function secretOf(id: string): Promise<string> {
-    const { secret, healed, error } = await readInboundSecret(id);
-    if (error)
-      throw new PlatformError(
-        'inbound_secret_missing',
-        'the credential for this agent cannot be made. Reprovision it.',
-      );
-    if (healed)
-      throw new PlatformError(
-        'inbound_secret_missing',
-        'the agent gets its new credential with the next heartbeat; retry then',
-        { retry_after_seconds: SECRET_RETRY_SECONDS },
-        { headers: { 'retry-after': String(SECRET_RETRY_SECONDS) } },
-      );
-    return secret;
-  }
-
-  async function judge(target: WorkspaceFacts, url: string): Promise<Judged> {
-    const judged = await outbound.judge(url, 'dispatch', { trusted: target.urlSource === 'provisioner' });
-    if (!judged.ok) throw new PlatformError('agent_url_refused', 'workspace URL is not publicly routable');
-    return judged;
-  }
-
-  interface AgentCall {
-    method: 'GET' | 'POST';
-    path: string;
-    query?: Record<string, string>;
-    headers?: Record<string, string>;
-    body?: Readable;
-  }
-
-  /** Whatever the agent answers is passed on as it is, byte by byte. */
-  async function stream(judged: Judged, secret: string, call: AgentCall, reply: FastifyReply): Promise<void> {
-    const address = new URL(call.path, judged.url);
-    for (const [name, value] of Object.entries(call.query ?? {})) address.searchParams.set(name, value);
-    const upstream = await request(address, {
-      method: call.method,
-      dispatcher: outbound.dispatcherFor(judged),
-      headers: { ...call.headers, authorization: `Bearer ${secret}` },
-      headersTimeout: SILENCE_MS,
-      bodyTimeout: SILENCE_MS,
-      ...(call.body ? { body: call.body } : {}),
-    });
-    for (const name of FORWARDED) {
-      const value = upstream.headers[name];
-      if (value !== undefined) reply.header(name, value);
-    }
-    // It is the agent's word: the browser must not guess a type, nor run it in the canvas' name.
-    reply.header('x-content-type-options', 'nosniff').header('content-security-policy', "sandbox; default-src 'none'");
-    reply.hijack();
-    reply.raw.writeHead(upstream.statusCode, reply.getHeaders() as Record<string, string>);
-    await pipeline(upstream.body, reply.raw);
-  }
-
-  /** One credential, one guard and one way of streaming for both directions. */
-  async function exchange(id: string, call: AgentCall, reply: FastifyReply): Promise<typeof HANDLED> {
-    const target = await findTarget(id);
-    const url = urlOf(target);
-    const secret = await secretOf(id);
-    const judged = await judge(target, url);
-    try {
-      await stream(judged, secret, call, reply);
-    } catch (error) {
-      if (error instanceof PlatformError) throw error;
-      log.warn({ err: error, workspace_id: id }, 'a file could not be streamed to or from its agent');
-      if (reply.raw.headersSent) reply.raw.destroy();
-      else throw new PlatformError('agent_unreachable', 'the agent could not be reached', {}, { cause: error });
-    }
-    return HANDLED;
-  }
-
-  const tooLarge = () =>
-    new PlatformError('body_too_large', `the body is larger than ${UPLOAD_LIMIT} bytes`, { max_bytes: UPLOAD_LIMIT });
-
-  /** The form as it comes, refused at once by its declared length and else where it grows too long. */
-  function uploadOf(incoming: FastifyRequest): AgentCall {
-    const { 'content-type': contentType = '', 'content-length': length } = incoming.headers;
-    if (!/^multipart\/form-data\b/i.test(contentType))
-      throw new PlatformError('unsupported_media_type', 'the content type must be multipart/form-data');
-    if (Number(length ?? 0) > UPLOAD_LIMIT) throw tooLarge();
-    let size = 0;
-    const counted = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        size += chunk.length;
-        done(size > UPLOAD_LIMIT ? tooLarge() : null, chunk);
-      },
-    });
-    // A sender that leaves ends the form. Whoever reads it then is told; when nobody does any more, nothing is lost.
-    incoming.raw.once('error', (error) => counted.destroy(error));
-    counted.on('error', () => {});
-    return {
-      method: 'POST',
-      path: '/internal/chat/uploads/ingest',
-      headers: { 'content-type': contentType, ...(length === undefined ? {} : { 'content-length': length }) },
-      body: incoming.raw.pipe(counted),
-    };
-  }
+export function createFiles(deps: FilesDeps): Files {
+  const { workspaces, outbound, log } = deps;
+  const folders = createFolders({ ...deps.folders, workspaces, log });
+  const door = createAgentDoor({ workspaces, outbound, readInboundSecret: deps.readInboundSecret, log });
+  const uploads = createDatabaseStorage(deps.db);
+  const staging = createStaging({ storage: uploads, activity: deps.activity, log });
+  const transcripts = createTranscripts({ workspaces, secretOf: door.secretOf, outbound, log });
 
   return {
-    mount(app: FastifyInstance, authorize: Authorize): void {
+    uploads,
+    loops: [createUploadLoop(uploads, deps.metrics)],
+    mount(app, authorize) {
       const { uploadChatFiles, downloadChatFile, ...folderRoutes } = fileRoutes;
       mount(
         app,
-        folderRoutes,
+        { ...folderRoutes, ...pendingUploadRoutes, ...transcriptRoutes },
         {
           listFiles: ({ params, query }) => folders.list(params.id, query.root, query.path, query.depth),
           readFile: ({ params, query }) => folders.read(params.id, query.root, params.path),
           replaceFiles: ({ params, body }) => folders.replace(params.id, body.files),
           writeFile: ({ params, body }) => folders.write(params.id, params.path, body.content),
           deleteFile: ({ params }) => folders.remove(params.id, params.path),
+          fetchPendingUpload: async ({ params, reply }) => {
+            await staging.send(params.id, params.fileId, reply);
+            return HANDLED;
+          },
+          ackPendingUpload: async ({ params }) => {
+            await staging.ack(params.id, params.fileId);
+            return { status: 'acked' as const };
+          },
+          readTranscript: async ({ params, query, principal, request }) =>
+            await transcripts.fetch(
+              params.id,
+              query,
+              isOwn(principal, params.id) ? (request.headers.authorization ?? null) : null,
+            ),
         },
         authorize,
       );
@@ -183,12 +88,20 @@ export function createFiles({ folders: ports, workspaces, outbound, readInboundS
           scope,
           { uploadChatFiles, downloadChatFile },
           {
-            uploadChatFiles: async ({ params, request: incoming, reply }) =>
-              await exchange(params.id, uploadOf(incoming), reply),
+            uploadChatFiles: async ({ params, principal, request, reply }) => {
+              try {
+                const target = await door.findTarget(params.id);
+                assertForm(request);
+                if (target.deliveryMode !== 'poll') return await door.upload(target, request, reply);
+                const direction = isOwn(principal, params.id) ? 'outbound' : 'inbound';
+                return { files: await staging.stage(params.id, direction, request.raw) };
+              } finally {
+                drainRest(request.raw);
+              }
+            },
             downloadChatFile: async ({ params, query, reply }) => {
               assertAgentPath(query.path);
-              const call: AgentCall = { method: 'GET', path: '/internal/file/read', query: { path: query.path } };
-              return await exchange(params.id, call, reply);
+              return await door.download(await door.findTarget(params.id), query.path, reply);
             },
           },
           authorize,

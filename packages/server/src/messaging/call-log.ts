@@ -12,7 +12,7 @@ export const summarize = (method: string, targetName: string) => truncate(`${met
 
 export interface CallLog {
   row(attempt: Attempt, status: 'ok' | 'error', reply: unknown, errorDetail: string | null): NewActivity;
-  /** Detached. A reply to a person is also broadcast as A2A_RESPONSE with the row's id. */
+  /** Detached; `attempt.logged` tells of its end. A reply to a person is also broadcast as A2A_RESPONSE with the row's id. */
   later(attempt: Attempt, ...outcome: Outcome): void;
 }
 
@@ -59,8 +59,9 @@ export function createCallLog({ activity, events, log }: { activity: Activity; e
     later(attempt, ...outcome) {
       const { call, target } = attempt;
       if (!call.logActivity) return;
-      store(row(attempt, ...outcome), call.caller.workspaceId === null && call.caller.origin === null).catch(
-        (error: unknown) => log.error({ err: error, workspace_id: target.id }, 'a call could not be logged'),
+      const fromPerson = call.caller.workspaceId === null && call.caller.origin === null;
+      attempt.logged = store(row(attempt, ...outcome), fromPerson).catch((error: unknown) =>
+        log.error({ err: error, workspace_id: target.id }, 'a call could not be logged'),
       );
     },
   };

@@ -1,10 +1,11 @@
 // What goes through the A2A pipeline and what comes out of it: the words its parts share.
 
-import type { PlatformError } from '../platform/errors.ts';
+import { PlatformError } from '../platform/errors.ts';
 import type { WorkspaceFacts } from '../workspaces/index.ts';
-import type { StreamSink } from './dispatch.ts';
 import type { Json } from './json.ts';
 import type { Normalized } from './normalize.ts';
+import type { StreamFold } from './reply.ts';
+import type { StreamTee } from './streams/tee.ts';
 import type { Translation } from './versions/translation.ts';
 
 /** Who calls: a workspace, a person or operator (both null), or a part of the platform (`origin`). */
@@ -18,6 +19,8 @@ export interface ProxyCall {
   body: Buffer;
   caller: Caller;
   versionHeader?: string | undefined;
+  /** The id of a message that has none; must agree with one it has. */
+  idempotencyKey?: string | undefined;
   /** Seconds; null = no explicit deadline. */
   timeoutSeconds?: number | null;
   traceHeaders?: Record<string, string>;
@@ -25,8 +28,8 @@ export interface ProxyCall {
   trusted?: boolean;
   enqueueOnBusy: boolean;
   logActivity: boolean;
-  /** Takes an event stream live; absent: it is folded into one reply. */
-  openStream?: () => StreamSink;
+  /** Takes an event stream live, and folds it too; absent: it is only folded into one reply. */
+  openStream?: (attempt: Attempt, fold: StreamFold) => StreamTee;
 }
 
 export type ProxyOutcome =
@@ -57,6 +60,8 @@ export interface Attempt {
   translation: Translation;
   /** `performance.now()` at the start. */
   startedAt: number;
+  /** Resolves when its end can be read in the activity log, or never will be; null before the end, and where nothing is logged. */
+  logged: Promise<void> | null;
 }
 
 export interface Liveness {
@@ -66,3 +71,12 @@ export interface Liveness {
 }
 
 export const RETRY_SECONDS = 15;
+const BUSY_RETRY_SECONDS = 30;
+
+export const busyError = (nativeSession: boolean) =>
+  new PlatformError(
+    'agent_busy',
+    'the agent is busy',
+    { busy: true, retry_after: BUSY_RETRY_SECONDS, ...(nativeSession ? { native_session: true } : {}) },
+    { headers: { 'retry-after': String(BUSY_RETRY_SECONDS) } },
+  );

@@ -133,8 +133,13 @@ class Exchange {
     this.deadline.touch();
     if (this.sink) {
       if (this.sink.write(chunk)) return;
+      // Held up by its reader, the agent is not to blame for the silence.
       controller.pause();
-      this.sink.onDrain(() => controller.resume());
+      this.deadline.extend(Number.POSITIVE_INFINITY);
+      this.sink.onDrain(() => {
+        this.deadline.extend(this.request.idleMs);
+        controller.resume();
+      });
       return;
     }
     this.size += chunk.length;

@@ -12,22 +12,29 @@ import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { Outbound } from '../platform/outbound/index.ts';
+import type { Presence } from '../platform/presence.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import type { Attempt, Liveness, ProxyCall, ProxyOutcome } from './call.ts';
-import { isObject } from './json.ts';
+import { type CardRouteDeps, mountCardRoutes } from './card-routes.ts';
+import { createIntake } from './intake/index.ts';
 import type { QueueRow } from './lifecycle.ts';
 import { createQueueLoops } from './loops.ts';
-import { delegationIdOf, messageOf } from './normalize.ts';
-import { type A2aProxy, createProxy } from './proxy.ts';
+import { delegationIdOf, messageOf, saysFailed } from './normalize.ts';
+import { type A2aProxy, ceilingFor, createProxy } from './proxy.ts';
 import { createQueue } from './queue.ts';
 import { createQueueOutcomes, type QueueOutcome, type QueueOutcomesDeps } from './queue-outcomes.ts';
+import { createRepeats } from './repeats/index.ts';
 import { extractText, extractUsage } from './reply.ts';
+import { createRoom } from './room.ts';
 import { mountMessagingRoutes } from './routes.ts';
 import type { FinishedMessage } from './store.ts';
 import * as store from './store.ts';
+import { createStreams } from './streams/index.ts';
+import * as usageStore from './usage/store.ts';
 
 export type { Caller, ProxyCall, ProxyOutcome } from './call.ts';
 export { type QueueRow, queueLifecycle } from './lifecycle.ts';
+export * as messagingOutlook from './outlook/store.ts';
 export type { MessageEnd, QueueOutcome } from './queue-outcomes.ts';
 export { describeFailedReply, extractText, resultOf } from './reply.ts';
 export { type FinishedMessage, hasWaiting, type PlatformMessage } from './store.ts';
@@ -38,10 +45,12 @@ export interface DelegationMessage {
   targetId: string;
   delegationId: string;
   text: string;
+  /** The sender says that it could not do what it was asked for. */
+  failed: boolean;
 }
 
 /** A queued message that named a delegation; `callerId` is the workspace that sent it. */
-export type EndedMessage = Omit<DelegationMessage, 'text'>;
+export type EndedMessage = Omit<DelegationMessage, 'text' | 'failed'>;
 
 export interface Messaging {
   proxy(call: ProxyCall): Promise<ProxyOutcome>;
@@ -75,7 +84,10 @@ export interface MessagingDeps {
   metrics: Metrics;
   log: Logger;
   clock: Clock;
+  presence: Presence;
   liveness: Liveness;
+  /** This platform's address as a caller sees it (chapter 20 §12). */
+  publicUrl: CardRouteDeps['publicUrl'];
   /** A queued message that named a delegation ended. */
   onQueueOutcome(message: EndedMessage, outcome: QueueOutcome): Promise<void>;
   onEndIn: QueueOutcomesDeps['onEndIn'];
@@ -88,19 +100,13 @@ const FIGURES_REST_MS = 250;
 /** How long a held call may go on when the platform stops. */
 const STOP_GRACE_MS = 3_000;
 
-/** A positive whole number of seconds; anything else means that the message never expires. */
-function expiryOf({ params }: Record<string, unknown>): number | null {
-  const seconds = isObject(params) ? params.expires_in_seconds : null;
-  return typeof seconds === 'number' && Number.isInteger(seconds) && seconds > 0 ? seconds : null;
-}
-
 export function createMessaging(deps: MessagingDeps): Messaging {
   const { db, config, events, workspaces, activity, log, clock } = deps;
-  const usage = createBatcher<store.CallFigures, null>({
+  const usage = createBatcher<usageStore.CallFigures, null>({
     name: 'token usage',
     restMs: FIGURES_REST_MS,
     flush: async (figures) => {
-      await store.addUsage(db.kysely, figures);
+      await usageStore.addUsage(db.kysely, figures);
       return figures.map(() => null);
     },
   });
@@ -108,7 +114,7 @@ export function createMessaging(deps: MessagingDeps): Messaging {
     name: 'outbound times',
     restMs: FIGURES_REST_MS,
     flush: async (ids) => {
-      await store.touchOutbound(db.kysely, [...new Set(ids)]);
+      await usageStore.touchOutbound(db.kysely, [...new Set(ids)]);
       return ids.map(() => null);
     },
   });
@@ -143,29 +149,37 @@ export function createMessaging(deps: MessagingDeps): Messaging {
     const delegationId = delegationIdOf(message);
     if (delegationId === null) return;
     await deps
-      .onDelegationMessage({ callerId, targetId: target.id, delegationId, text: extractText(message) })
+      .onDelegationMessage({
+        callerId,
+        targetId: target.id,
+        delegationId,
+        text: extractText(message),
+        failed: saysFailed(message),
+      })
       .catch((error: unknown) =>
         log.error({ err: error, workspace_id: target.id }, 'a message that ends a delegation did not end it'),
       );
   }
 
+  const room = createRoom();
+  const intake = createIntake({ db, events, limitPerCaller: config.a2aQueueLimitPerCaller });
+  const repeats = createRepeats({ ...deps, ceilingFor });
   const proxy: A2aProxy = createProxy({
     ...deps,
+    repeats,
     noteTaken,
     findAddress: (id) => store.findAddress(db.kysely, id),
-    async enqueue({ call, target, normalized, startedAt }, bodyHash) {
-      const stored = await store.enqueue(db.kysely, {
-        workspaceId: target.id,
-        callerId: call.caller.workspaceId,
-        origin: call.caller.origin,
-        body: normalized.body,
-        bodyHash,
-        method: normalized.method,
-        messageId: normalized.messageId,
-        expiresInSeconds: expiryOf(normalized.body),
-      });
-      queue.noteStored(target.id, startedAt);
-      return stored;
+    async mustHold(attempt) {
+      if (queue.isFull(attempt.target.id)) return 'full';
+      return (await intake.mustWait(attempt)) ? 'order' : null;
+    },
+    noteRefused: ({ target, startedAt }) => room.noteRefused(target.id, startedAt),
+    async enqueue(attempt, bodyHash, held) {
+      const { id, depth, behind } = await intake.accept(attempt, bodyHash);
+      queue.noteStored(attempt.target.id, attempt.startedAt);
+      // What it was to wait for has ended in the meantime.
+      if (held === 'order' && !behind) queue.drain(attempt.target.id, 'room');
+      return { id, depth };
     },
   });
   /** For people to read: a message that was answered must not go out again because a name could not be looked up. */
@@ -191,12 +205,14 @@ export function createMessaging(deps: MessagingDeps): Messaging {
         await deps.onQueueOutcome({ callerId: item.caller_id, targetId: item.workspace_id, delegationId }, outcome);
     },
   });
-  const queue = createQueue({ db, events, log, run: proxy.run, outcomes });
+  const streams = createStreams({ ...deps, run: proxy.run });
+  const queue = createQueue({ db, events, log, run: proxy.run, outcomes, room });
 
   /** A call from outside the queue: what waits for the same target goes next. */
   async function run(call: ProxyCall): Promise<ProxyOutcome> {
+    const startedAt = performance.now();
     const outcome = await proxy.run(call);
-    if (outcome.kind === 'answered' || outcome.kind === 'streamed') queue.noteAnswered(call.targetId);
+    if (outcome.kind === 'answered' || outcome.kind === 'streamed') queue.noteAnswered(call.targetId, startedAt);
     return outcome;
   }
 
@@ -235,17 +251,27 @@ export function createMessaging(deps: MessagingDeps): Messaging {
     noteActive,
     dropFor: outcomes.dropFor,
     findFinished: (delegations) => store.findFinished(db.kysely, delegations),
-    loops: createQueueLoops({ db, queue, outcomes, clock, retentionDays: config.activityRetentionDays }),
+    loops: [
+      ...createQueueLoops({ db, queue, outcomes, clock, retentionDays: config.activityRetentionDays }),
+      ...repeats.loops,
+      ...streams.loops,
+    ],
     async close() {
       unsubscribe();
       await proxy.stop(0);
       await queue.close();
+      await repeats.close();
+      await streams.close();
       while (background.size > 0) await Promise.allSettled([...background]);
     },
     mount(app, authorize) {
       // Callers are still connected here, so those whose turn outlasts the grace learn that their message is stored.
-      app.addHook('preClose', () => proxy.stop(STOP_GRACE_MS));
-      mountMessagingRoutes(app, authorize, { db, run, outcomes });
+      app.addHook('preClose', () => {
+        streams.stop();
+        return proxy.stop(STOP_GRACE_MS);
+      });
+      mountCardRoutes(app, authorize, deps);
+      mountMessagingRoutes(app, authorize, { db, run, outcomes, streams });
     },
   };
 }

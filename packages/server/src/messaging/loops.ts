@@ -30,11 +30,11 @@ export function createQueueLoops({ db, queue, outcomes, clock, retentionDays }: 
       timeoutMs: 20_000,
       runs: 'one-replica',
       async run() {
-        const expired = await outcomes.drop(await store.listExpired(db.kysely, SWEEP_BATCH), 'expired', {
-          keepEarlierError: false,
-        });
+        const items = await store.listExpired(db.kysely, SWEEP_BATCH);
+        const expired = await outcomes.drop(items, 'expired', { keepEarlierError: false });
         const overlooked = await store.listOverlooked(db.kysely, SWEEP_BATCH);
-        for (const id of overlooked) queue.drain(id, 'due');
+        // What waited behind an expired message may go.
+        for (const id of [...items.map((item) => item.workspace_id), ...overlooked]) queue.drain(id, 'due');
         return { expired, overlooked: overlooked.length };
       },
     },

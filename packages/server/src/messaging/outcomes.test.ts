@@ -213,10 +213,10 @@ describe('an agent that does not answer', () => {
     expect([queued.status, queued.body]).toMatchObject([202, { queued: true, queue_depth: 1 }]);
     const plain = await startAgent(replyStatus(503, { busy: true }));
     expect((await sendA2a(test, plain.id, textRequest('hi'))).status).toBe(202);
-    agent.respond(replyBusyWith({ native_session: true }));
-    const native = await sendA2a(test, agent.id, textRequest('hi'));
+    const own = await startAgent(replyBusyWith({ native_session: true }));
+    const native = await sendA2a(test, own.id, textRequest('hi'));
     expect([native.status, native.body]).toMatchObject([503, { native_session: true }]);
-    expect(await queuedFor(agent)).toHaveLength(1);
+    expect(await queuedFor(own)).toHaveLength(0);
     expect((await test.admin.getWorkspace({ params: { id: agent.id } })).status).toBe('online');
   });
 

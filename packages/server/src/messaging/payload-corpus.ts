@@ -2,51 +2,9 @@
 // every new SDK and every shape seen in the field; remove one only with an announced breaking change.
 
 import type { Json } from './json.ts';
+import { DATE, type InvalidEntry, send, text, user, type ValidEntry } from './payload-corpus-entry.ts';
+import { V02_PAYLOADS } from './payload-corpus-v02.ts';
 
-interface Entry {
-  key: string;
-  comment: string;
-  /** When the entry was added. */
-  date: string;
-  /** Where such payloads come from. */
-  provenance: string;
-  headers?: Record<string, string>;
-}
-
-/** Stands for an id the platform generates. */
-export const GENERATED = '<generated>';
-
-export interface ValidEntry extends Entry {
-  version: '0.2' | '0.3' | '1.0';
-  body: Json;
-  /** What the agent gets, whole; `params` as they must be, ids it generates as GENERATED. */
-  canonical: { method: string; params?: Json };
-}
-
-export interface InvalidEntry extends Entry {
-  /** The bytes of the request. */
-  raw: string;
-  /** The error contains this. */
-  error: string;
-  /** JSON-RPC errors name a field; what is no JSON object has none. */
-  isRpcError: boolean;
-}
-
-const DATE = '2026-11-25';
-const send = (message: unknown, extra: Json = {}): Json => ({
-  jsonrpc: '2.0',
-  id: 'request-1',
-  method: 'message/send',
-  params: { message, ...extra },
-});
-const text = (words: string) => ({ kind: 'text', text: words });
-const user = (fields: Json): Json => ({ role: 'user', messageId: 'm-1', ...fields });
-
-const V02 = {
-  version: '0.2',
-  date: DATE,
-  provenance: 'clients of A2A v0.2 and scripts written against its examples',
-} as const;
 const V03 = { version: '0.3', date: DATE, provenance: 'A2A v0.3 specification, @a2a-js/sdk v0.3' } as const;
 const V10 = { version: '1.0', date: DATE, provenance: 'A2A v1.0 specification, @a2a-js/sdk 1.3' } as const;
 const FIELD = { version: '0.3', date: DATE, provenance: 'seen in the field' } as const;
@@ -58,44 +16,7 @@ function unchanged(key: string, comment: string, message: Json, extra: Json = {}
 }
 
 export const VALID_PAYLOADS: readonly ValidEntry[] = [
-  {
-    ...V02,
-    key: 'v0_2_string_content',
-    comment: 'A text in `content`: once answered with 200 and dropped by the receiver.',
-    body: send(user({ content: 'hi' })),
-    canonical: { method: 'message/send', params: { message: user({ parts: [text('hi')] }) } },
-  },
-  {
-    ...V02,
-    key: 'v0_2_string_content_no_message_id',
-    comment: 'The same without an id of its own.',
-    body: send({ role: 'user', content: 'hi' }),
-    canonical: {
-      method: 'message/send',
-      params: { message: { role: 'user', messageId: GENERATED, parts: [text('hi')] } },
-    },
-  },
-  {
-    ...V02,
-    key: 'v0_2_string_content_empty',
-    comment: 'An empty text is a text.',
-    body: send(user({ content: '' })),
-    canonical: { method: 'message/send', params: { message: user({ parts: [text('')] }) } },
-  },
-  {
-    ...V02,
-    key: 'v0_2_list_content',
-    comment: 'Parts under their old name.',
-    body: send(user({ content: [text('one'), text('two')] })),
-    canonical: { method: 'message/send', params: { message: user({ parts: [text('one'), text('two')] }) } },
-  },
-  {
-    ...V02,
-    key: 'v0_2_list_content_strings',
-    comment: 'Bare texts in the list.',
-    body: send(user({ content: ['one', text('two')] })),
-    canonical: { method: 'message/send', params: { message: user({ parts: [text('one'), text('two')] }) } },
-  },
+  ...V02_PAYLOADS,
   unchanged('v0_3_parts_text_only', 'The plain case, forwarded byte for byte.', user({ parts: [text('hi')] })),
   unchanged('v0_3_parts_multi_text', 'The order of parts is kept.', user({ parts: [text('b'), text('a'), text('c')] })),
   unchanged(
@@ -280,6 +201,27 @@ export const VALID_PAYLOADS: readonly ValidEntry[] = [
       params: {
         message: { kind: 'message', role: 'user', messageId: 'm-1', parts: [text('hi')] },
         configuration: { blocking: false, acceptedOutputModes: ['text/plain'] },
+      },
+    },
+  },
+  {
+    ...V10,
+    key: 'v1_0_configuration_silent',
+    comment: 'v1.0 waits unless told otherwise; to v0.3 that must be said.',
+    body: {
+      jsonrpc: '2.0',
+      id: 7,
+      method: 'SendMessage',
+      params: {
+        message: { role: 'ROLE_USER', messageId: 'm-1', parts: [{ text: 'hi' }] },
+        configuration: { historyLength: 1 },
+      },
+    },
+    canonical: {
+      method: 'message/send',
+      params: {
+        message: { kind: 'message', role: 'user', messageId: 'm-1', parts: [text('hi')] },
+        configuration: { blocking: true, historyLength: 1 },
       },
     },
   },

@@ -5,24 +5,25 @@ import type { Activity } from '../activity/index.ts';
 import type { Config } from '../config.ts';
 import type { Events } from '../events/index.ts';
 import { startDeadline } from '../platform/deadline.ts';
-import { PlatformError } from '../platform/errors.ts';
+import { PlatformError, platformUnavailable } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { Judged, Outbound } from '../platform/outbound/index.ts';
 import type { WorkspaceFacts, Workspaces } from '../workspaces/index.ts';
 import { type Attempt, type Liveness, type ProxyCall, type ProxyOutcome, RETRY_SECONDS } from './call.ts';
 import { createCallLog } from './call-log.ts';
-import { dispatchToAgent, type OpenCall, type StreamSink } from './dispatch.ts';
+import { type DispatchResult, dispatchToAgent, type OpenCall } from './dispatch.ts';
 import { type Normalized, normalizeRequest, toRpcRejection } from './normalize.ts';
+import type { Repeats } from './repeats/index.ts';
 import { createStreamFold } from './reply.ts';
-import { createSettlement, type SettlementDeps } from './settlement.ts';
-import { createStreamTee, type StreamTee } from './stream-tee.ts';
+import { createSettlement, type HoldReason, type SettlementDeps } from './settlement.ts';
+import { createFoldingTee, type StreamEnd, type StreamTee } from './streams/tee.ts';
 import { createTranslation } from './versions/translation.ts';
 
 const CEILING_MS = 30 * 60_000;
 const HEADER_SILENCE_MS = 60_000;
 
-export interface ProxyDeps extends Pick<SettlementDeps, 'enqueue' | 'noteTaken'> {
+export interface ProxyDeps extends Pick<SettlementDeps, 'enqueue' | 'noteTaken' | 'noteRefused'> {
   config: Config;
   events: Events;
   workspaces: Workspaces;
@@ -32,14 +33,15 @@ export interface ProxyDeps extends Pick<SettlementDeps, 'enqueue' | 'noteTaken'>
   metrics: Metrics;
   log: Logger;
   liveness: Liveness;
+  repeats: Repeats;
+  /** Why the message is stored without asking its target; null = it is delivered. */
+  mustHold(attempt: Attempt): Promise<HoldReason | null>;
   /** The address alone, for when the whole record cannot be read. */
   findAddress(id: string): Promise<WorkspaceFacts | null>;
 }
 
-const DISCARD: StreamSink = { write: () => true, onDrain: (resume) => resume() };
-
 /** Agents and parts of the platform never wait for ever; a person may. */
-function ceilingFor({ caller, timeoutSeconds }: ProxyCall): number | null {
+export function ceilingFor({ caller, timeoutSeconds }: ProxyCall): number | null {
   const most = caller.workspaceId === null && caller.origin === null ? null : CEILING_MS;
   if (!timeoutSeconds) return most;
   return Math.min(timeoutSeconds * 1000, most ?? Number.POSITIVE_INFINITY);
@@ -75,7 +77,19 @@ function assertBudget(target: WorkspaceFacts): void {
 }
 
 export function createProxy(deps: ProxyDeps) {
-  const { config, events, workspaces, activity, outbound, canCommunicate, metrics, log, liveness, findAddress } = deps;
+  const {
+    config,
+    events,
+    workspaces,
+    activity,
+    outbound,
+    canCommunicate,
+    metrics,
+    log,
+    liveness,
+    repeats,
+    findAddress,
+  } = deps;
   const callLog = createCallLog({ activity, events, log });
   const settlement = createSettlement({ ...deps, callLog });
   /** Calls under way. No Set: what passed through a long-lived one stays alive until the next full collection, 26 kB a call. */
@@ -170,6 +184,12 @@ export function createProxy(deps: ProxyDeps) {
     );
   }
 
+  /** What a stop cuts off is not over: another process reads the rest from the agent. */
+  function endOf(result: DispatchResult): StreamEnd {
+    if (result.kind === 'streamed' && !result.broken) return 'complete';
+    return stopping ? 'left' : 'interrupted';
+  }
+
   async function callAgent(attempt: Attempt, judged: Judged): Promise<ProxyOutcome> {
     const { call, target, normalized, translation } = attempt;
     const fold = createStreamFold();
@@ -185,7 +205,7 @@ export function createProxy(deps: ProxyDeps) {
       ceilingMs: ceilingFor(call),
       watch: (onSign) => events.onWorkspace(target.id, onSign),
       onStream: () => {
-        tee = createStreamTee(call.openStream?.() ?? DISCARD, fold, translation);
+        tee = call.openStream?.(attempt, fold) ?? createFoldingTee(fold, translation);
         return tee;
       },
     });
@@ -193,13 +213,28 @@ export function createProxy(deps: ProxyDeps) {
     if (stopping) sent.stop();
     const result = await sent.result;
     forget(sent);
-    (tee as StreamTee | null)?.end();
+    await (tee as StreamTee | null)?.end(endOf(result));
     return await settlement.settleResult(attempt, result, fold);
   }
 
-  async function deliver(call: ProxyCall, target: WorkspaceFacts, normalized: Normalized): Promise<ProxyOutcome> {
+  /** Of what can wait. @throws platform_unavailable when the store cannot say: a message of a context overtakes no other. */
+  async function findHold(attempt: Attempt): Promise<HoldReason | null> {
+    const { call, target, normalized } = attempt;
+    if (!call.enqueueOnBusy || target.capabilities.session === true || normalized.messageId === null) return null;
+    try {
+      return await deps.mustHold(attempt);
+    } catch (error) {
+      throw platformUnavailable(error, 'what waits before this message');
+    }
+  }
+
+  function startAttempt(call: ProxyCall, target: WorkspaceFacts, normalized: Normalized): Attempt {
     const translation = createTranslation(normalized.callerVersion, target.protocolVersion, normalized.method);
-    const attempt: Attempt = { call, target, normalized, translation, startedAt: performance.now() };
+    return { call, target, normalized, translation, startedAt: performance.now(), logged: null };
+  }
+
+  async function deliver(attempt: Attempt): Promise<ProxyOutcome> {
+    const { target } = attempt;
     if (target.deliveryMode === 'poll') {
       const outcome = await deliverToInbox(attempt);
       if (outcome.kind === 'inbox' && target.status === 'hibernated') await wakeReader(target);
@@ -209,7 +244,8 @@ export function createProxy(deps: ProxyDeps) {
     if (!target.url || target.status === 'hibernating') throw await noUrlError(target);
     const judged = await outbound.judge(target.url, 'dispatch', { trusted: target.urlSource === 'provisioner' });
     if (!judged.ok) throw new PlatformError('agent_url_refused', 'workspace URL is not publicly routable');
-    return await callAgent(attempt, judged);
+    const held = await findHold(attempt);
+    return held ? await settlement.hold(attempt, held) : await callAgent(attempt, judged);
   }
 
   return {
@@ -218,8 +254,8 @@ export function createProxy(deps: ProxyDeps) {
       await assertReachable(call);
       const target = await findTarget(call.targetId);
       assertBudget(target);
-      const normalized = normalizeRequest(call.body, call.versionHeader);
-      if (normalized.ok) return await deliver(call, target, normalized);
+      const normalized = normalizeRequest(call.body, call.versionHeader, call.idempotencyKey);
+      if (normalized.ok) return await repeats.once(startAttempt(call, target, normalized), deliver);
       if (normalized.reason === 'invalid_json') throw new PlatformError('invalid_json', 'invalid JSON');
       return { kind: 'rejected', body: toRpcRejection(normalized) };
     },
@@ -231,6 +267,7 @@ export function createProxy(deps: ProxyDeps) {
       await Promise.race([Promise.all([...open].map(({ result }) => result)), over]);
       deadline.cancel();
       for (const call of [...open]) call.stop();
+      repeats.stop();
     },
   };
 }

@@ -9,6 +9,7 @@ import { applyTransition } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
 import type { ProxyOutcome } from './call.ts';
 import { summarize } from './call-log.ts';
+import { lockLanes, releaseLanes } from './intake/store.ts';
 import { type QueueRow, type QueueTransition, queueLifecycle } from './lifecycle.ts';
 import { describeFailedReply, extractText, extractToolTrace, resultOf } from './reply.ts';
 import * as store from './store.ts';
@@ -46,6 +47,7 @@ interface Finished extends Logged {
   row: QueueRow;
 }
 
+const lanesOf = (items: readonly { lane: string | null }[]) => items.flatMap(({ lane }) => lane ?? []);
 const holding = (item: QueueRow) => sql`lease_token = ${item.lease_token}::uuid`;
 
 export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutcome, onEndIn }: QueueOutcomesDeps) {
@@ -91,6 +93,21 @@ export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutco
     return await applyTransition(trx, events.append, queueLifecycle, event, id, { patch, guard });
   }
 
+  /** However it ends, the next message of its lane may go. */
+  async function end(
+    trx: Transaction<Tables>,
+    event: 'complete' | 'fail',
+    item: QueueRow,
+    patch: Record<string, unknown>,
+    guard: RawBuilder<unknown>,
+  ): Promise<QueueRow | null> {
+    const lanes = lanesOf([item]);
+    await lockLanes(trx, lanes);
+    const row = await transition(trx, event, item.id, { completed_at: sql`now()`, ...patch }, guard);
+    if (row) await releaseLanes(trx, lanes);
+    return row;
+  }
+
   async function logIn(trx: Transaction<Tables>, entries: NewActivity[]): Promise<Logged[]> {
     const stored = entries.length > 0 ? await activity.logIn(trx, entries) : [];
     return entries.map((entry, index) => ({ entry, stored: stored[index] as InsertedActivity }));
@@ -110,7 +127,7 @@ export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutco
     guard = holding(item),
   ): Promise<Finished | null> {
     const done = await db.tx(async (trx) => {
-      const row = await transition(trx, event, item.id, { completed_at: sql`now()`, ...patch }, guard);
+      const row = await end(trx, event, item, patch, guard);
       return row ? { row, logged: await logIn(trx, [entry, ...(await onEndIn(trx, row, outcome))]) } : null;
     });
     if (!done) log.warn({ queue_id: item.id, event }, 'a queued message ended after its lease had passed on');
@@ -171,8 +188,7 @@ export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutco
   /** The target reads an inbox by now, and the row there is the delivery: answered when it answers. */
   async function handToInbox(item: QueueRow): Promise<void> {
     const logged = await db.tx(async (trx) => {
-      const patch = { completed_at: sql`now()`, last_error: null };
-      const row = await transition(trx, 'complete', item.id, patch, holding(item));
+      const row = await end(trx, 'complete', item, { last_error: null }, holding(item));
       return row ? await logIn(trx, await onEndIn(trx, row, { kind: 'inbox' })) : [];
     });
     announce(logged);
@@ -246,11 +262,13 @@ export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutco
       const outcome: QueueOutcome = { kind: 'dropped', error: reason };
       const { rows, logged } = await db.tx(async (trx) => {
         const dropped: QueueRow[] = [];
+        await lockLanes(trx, lanesOf(items));
         for (const { id } of items) {
           const patch = { last_error: lastError, completed_at: sql`now()` };
           const row = await transition(trx, 'drop', id, patch, sql`status = 'queued'`);
           if (row) dropped.push(row);
         }
+        await releaseLanes(trx, lanesOf(dropped));
         const entries = dropped.map((row) => finalRow(row, names.get(row.workspace_id) ?? '', null, reason));
         // All messages are locked before what these ends append: others lock one, and append after.
         for (const row of dropped) entries.push(...(await onEndIn(trx, row, outcome)));
@@ -262,7 +280,10 @@ export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutco
     },
     /** In the removing transaction. Delegations these messages carry end with the workspace. */
     async dropFor(trx: Transaction<Tables>, workspaceIds: string[], reason: string): Promise<void> {
-      for (const id of await store.listActiveOf(trx, workspaceIds, MOST_DROPPED_AT_ONCE)) {
+      const items = await store.listActiveOf(trx, workspaceIds, MOST_DROPPED_AT_ONCE);
+      // Whoever ends one of them locks its lane first, and then the message behind it.
+      await lockLanes(trx, lanesOf(items));
+      for (const { id } of items) {
         const patch = { last_error: reason, completed_at: sql`now()`, lease_token: null };
         await transition(trx, 'drop', id, patch, sql`true`);
       }

@@ -11,9 +11,12 @@ import type { ProxyOutcome } from './call.ts';
 import { type QueueRow, queueLifecycle } from './lifecycle.ts';
 import type { A2aProxy } from './proxy.ts';
 import type { QueueOutcomes } from './queue-outcomes.ts';
+import type { Room } from './room.ts';
 import * as store from './store.ts';
 
 const TIMER_SLACK_MS = 5;
+/** However much room a target tells of. */
+const MOST_CLAIMED_AT_ONCE = 100;
 
 export interface QueueDeps {
   db: Database;
@@ -21,32 +24,38 @@ export interface QueueDeps {
   log: Logger;
   run: A2aProxy['run'];
   outcomes: QueueOutcomes;
+  room: Room;
 }
 
-export function createQueue({ db, events, log, run, outcomes }: QueueDeps) {
+export function createQueue({ db, events, log, run, outcomes, room }: QueueDeps) {
   const claiming = new Set<string>();
   const claimAgain = new Map<string, store.Occasion>();
   const openLeases = new Set<string>();
   /** Deliveries under way, by workspace. */
   const deliveries = new Map<string, Set<Promise<unknown>>>();
-  /** Targets this process has stored messages for; may name some whose queue is empty by now. */
-  const waitedFor = new Set<string>();
-  /** When each target last told of itself, by `performance.now()`. */
-  const lastBeats = new Map<string, number>();
+  /** Targets this process has stored messages for, and how many; may name some whose queue is empty by now. */
+  const waitedFor = new Map<string, number>();
   let asked = new Map<string, store.Occasion>();
   let asking: Promise<void> | null = null;
   let closed = false;
 
-  async function claim(
-    workspaceId: string,
-    occasion: store.Occasion,
-    except: readonly string[],
-  ): Promise<QueueRow | null> {
+  /** As much as the target has room for, in one commit. */
+  async function claim(workspaceId: string, occasion: store.Occasion): Promise<QueueRow[]> {
+    const ended = room.endedSinceBeat(workspaceId);
     return await db.tx(async (trx) => {
-      const id = await store.lockClaimable(trx, workspaceId, occasion, except);
-      return id === null
-        ? null
-        : await applyTransition(trx, events.append, queueLifecycle, 'claim', id, { patch: store.freshLease() });
+      // Two replicas that claim at once would both count on the same room.
+      if (events.hasPeers()) await store.lockClaims(trx, workspaceId);
+      const claimed: QueueRow[] = [];
+      for (let room = 1; room > 0 && claimed.length < MOST_CLAIMED_AT_ONCE; ) {
+        const next = await store.lockClaimable(trx, workspaceId, occasion, ended);
+        if (!next) break;
+        const row = await applyTransition(trx, events.append, queueLifecycle, 'claim', next.id, {
+          patch: store.freshLease(),
+        });
+        if (row) claimed.push(row);
+        room = next.room - 1;
+      }
+      return claimed;
     });
   }
 
@@ -71,7 +80,10 @@ export function createQueue({ db, events, log, run, outcomes }: QueueDeps) {
       const limitMs = (item.timeout_seconds ?? Number.POSITIVE_INFINITY) * 1000 - TIMER_SLACK_MS;
       if (outcome.kind === 'busy' && performance.now() - startedAt >= limitMs)
         await outcomes.giveUp(item, `no answer within ${item.timeout_seconds} seconds`);
-      else if (await outcomes.settle(item, outcome)) drain(item.workspace_id, 'room');
+      else if (await outcomes.settle(item, outcome)) {
+        room.noteEnded(item.workspace_id, startedAt);
+        drain(item.workspace_id, 'room');
+      }
     } finally {
       openLeases.delete(token);
     }
@@ -93,42 +105,46 @@ export function createQueue({ db, events, log, run, outcomes }: QueueDeps) {
   }
 
   /**
-   * Claims as much as the target has room for, one claim after the other; the deliveries go on by themselves. One that comes back
-   * at once, from a target that is busy after all, is not tried again before the next word of room.
+   * Claims what the target has room for; the deliveries go on by themselves. One that comes back at once, from a target that is busy
+   * after all, is not tried again before the next word of room.
    */
-  async function claimAll(workspaceId: string, first: store.Occasion): Promise<void> {
-    if (claiming.has(workspaceId)) return void claimAgain.set(workspaceId, first);
+  async function claimAll(workspaceId: string, first: store.Occasion): Promise<number> {
+    if (claiming.has(workspaceId)) {
+      claimAgain.set(workspaceId, first);
+      return 0;
+    }
+    let count = 0;
     claiming.add(workspaceId);
     try {
       for (let occasion: store.Occasion | undefined = first; occasion; occasion = claimAgain.get(workspaceId)) {
         claimAgain.delete(workspaceId);
-        const tried: string[] = [];
-        for (;;) {
-          const item = closed ? null : await claim(workspaceId, occasion, tried);
-          if (!item) break;
-          tried.push(item.id);
-          beginDelivery(item);
-        }
+        const claimed = closed ? [] : await claim(workspaceId, occasion);
+        for (const item of claimed) beginDelivery(item);
+        count += claimed.length;
       }
+    } catch (error) {
+      log.error({ err: error, workspace_id: workspaceId }, 'a queue could not be drained; the sweep repeats it');
     } finally {
       claiming.delete(workspaceId);
       claimAgain.delete(workspaceId);
     }
+    return count;
   }
 
   async function answerAsked(): Promise<void> {
     while (asked.size > 0 && !closed) {
-      const occasions = asked;
+      const occasions = [...asked];
       asked = new Map();
-      const waiting = new Set(await store.listWaiting(db.kysely, [...occasions.keys()]));
-      for (const id of occasions.keys()) if (!waiting.has(id)) waitedFor.delete(id);
-      await Promise.all(
-        [...waiting].map((id) =>
-          claimAll(id, occasions.get(id) ?? 'due').catch((error: unknown) =>
-            log.error({ err: error, workspace_id: id }, 'a queue could not be drained; the sweep repeats it'),
-          ),
-        ),
-      );
+      const [[id, occasion] = ['', 'due' as const], ...others] = occasions;
+      // One alone is claimed for at once: most often something waits for it.
+      if (others.length === 0 && (await claimAll(id, occasion)) > 0) continue;
+      const storedBefore = new Map(occasions.map(([one]) => [one, waitedFor.get(one)]));
+      const waiting = new Set(await store.listWaiting(db.kysely, [...storedBefore.keys()]));
+      // Not one that a message was stored for since the look began.
+      for (const [one, count] of storedBefore)
+        if (!waiting.has(one) && waitedFor.get(one) === count) waitedFor.delete(one);
+      if (others.length > 0)
+        await Promise.all(occasions.map(([one, why]) => (waiting.has(one) ? claimAll(one, why) : 0)));
     }
   }
 
@@ -174,22 +190,25 @@ export function createQueue({ db, events, log, run, outcomes }: QueueDeps) {
     begin(item: QueueRow): void {
       if (!closed) beginDelivery(item);
     },
-    /** A call was answered, so its target has room: for what waits, if anything does. */
-    noteAnswered(workspaceId: string): void {
-      if (waitedFor.has(workspaceId)) drain(workspaceId, 'room');
+    /** A call that began at `since` was answered, so its target has room: for what waits, here or as another replica stored it. */
+    noteAnswered(workspaceId: string, since: number): void {
+      room.noteEnded(workspaceId, since);
+      if (waitedFor.has(workspaceId) || events.hasPeers()) drain(workspaceId, 'room');
     },
     /** Also of a beat another replica took: it may have looked at the queue just before this one stored a message. */
     noteBeat(workspaceId: string): void {
-      lastBeats.set(workspaceId, performance.now());
+      room.noteBeat(workspaceId);
       if (waitedFor.has(workspaceId)) drain(workspaceId, 'room');
     },
-    /** A message was stored that its target refused in a call begun at `since`; a turn may have ended in the meantime. */
+    /** A message was stored of a call that began at `since`: a turn may have ended in the meantime. */
     noteStored(workspaceId: string, since: number): void {
-      waitedFor.add(workspaceId);
-      if ((lastBeats.get(workspaceId) ?? 0) > since) drain(workspaceId, 'room');
+      waitedFor.set(workspaceId, (waitedFor.get(workspaceId) ?? 0) + 1);
+      if (room.heardSince(workspaceId, since)) drain(workspaceId, 'room');
     },
+    /** What comes for this target now is stored without asking it. */
+    isFull: (workspaceId: string): boolean => room.isFull(workspaceId, waitedFor.has(workspaceId)),
     forget(workspaceId: string): void {
-      lastBeats.delete(workspaceId);
+      room.forget(workspaceId);
       waitedFor.delete(workspaceId);
     },
     idle,

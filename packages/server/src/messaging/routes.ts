@@ -7,17 +7,17 @@ import { notFound, type PlatformError } from '../platform/errors.ts';
 import { type Authorize, answer, HANDLED, mount } from '../platform/http.ts';
 import { isAdmin, type Principal } from '../platform/principal.ts';
 import type { Caller, ProxyOutcome } from './call.ts';
-import type { StreamSink } from './dispatch.ts';
 import type { QueueRow } from './lifecycle.ts';
 import { delegationIdOf, messageOf } from './normalize.ts';
 import type { A2aProxy } from './proxy.ts';
 import type { QueueOutcomes } from './queue-outcomes.ts';
 import * as store from './store.ts';
+import { type Connection, interruptedFrame, type Resumed, type Streams } from './streams/index.ts';
 
 const STALE_BATCH = 200;
 
 /** The bearer is authoritative; an operator may name a workspace to act as (chapter 20 §1.2). */
-function callerOf(principal: Principal, request: FastifyRequest): Caller {
+export function callerOf(principal: Principal, request: FastifyRequest): Caller {
   if (principal.kind === 'workspace') return { workspaceId: principal.workspaceId, origin: null };
   const named = request.headers['x-workspace-id'];
   return { workspaceId: typeof named === 'string' && named !== '' ? named.toLowerCase() : null, origin: null };
@@ -26,6 +26,11 @@ function callerOf(principal: Principal, request: FastifyRequest): Caller {
 function timeoutOf(request: FastifyRequest): number | null {
   const given = request.headers['x-timeout'];
   return typeof given === 'string' && /^\d+$/.test(given) && Number(given) > 0 ? Number(given) : null;
+}
+
+function headerOf({ headers }: FastifyRequest, name: string): string | undefined {
+  const given = headers[name];
+  return typeof given === 'string' && given !== '' ? given : undefined;
 }
 
 function traceHeadersOf(request: FastifyRequest): Record<string, string> {
@@ -44,12 +49,13 @@ function begin(reply: FastifyReply, status: number, headers: Record<string, stri
   reply.raw.writeHead(status, { ...(reply.getHeaders() as Record<string, string>), ...headers });
 }
 
-function openStream(reply: FastifyReply): StreamSink {
+function openStream(reply: FastifyReply): Connection {
   begin(reply, 200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' });
   reply.raw.flushHeaders();
   return {
-    // A client that went away reads nothing; the turn goes on without it.
-    write: (chunk) => reply.raw.destroyed || reply.raw.write(chunk),
+    write: (text) => reply.raw.write(text),
+    isGone: () => reply.raw.destroyed,
+    drop: () => reply.raw.destroy(),
     onDrain(resume) {
       const goOn = () => {
         reply.raw.off('drain', goOn);
@@ -69,29 +75,43 @@ function sendBytes(reply: FastifyReply, status: number, body: Buffer): void {
 
 type Streamed = Extract<ProxyOutcome, { kind: 'streamed' }>;
 
-const interrupted = ({ normalized }: Streamed) => ({
-  jsonrpc: '2.0',
-  id: normalized.body.id ?? null,
-  error: { code: -32000, message: 'stream interrupted' },
-});
+const interrupted = ({ normalized }: Streamed) => interruptedFrame(normalized.body.id);
 
 function endStream(reply: FastifyReply, outcome: Streamed): void {
   if (outcome.broken) reply.raw.write(`data: ${JSON.stringify(interrupted(outcome))}\n\n`);
   reply.raw.end();
 }
 
-function sendOutcome(reply: FastifyReply, outcome: ProxyOutcome, streaming: boolean) {
+async function sendResumed(reply: FastifyReply, resumed: Resumed) {
+  if (resumed.kind === 'refused') sendBytes(reply, 200, Buffer.from(JSON.stringify(resumed.body)));
+  else {
+    // Cut short by an error of ours, it ends without a last frame, and its reader comes back.
+    await resumed.run(openStream(reply)).finally(() => reply.raw.end());
+  }
+  return HANDLED;
+}
+
+function sendFrame(reply: FastifyReply, frame: unknown): void {
+  openStream(reply);
+  reply.raw.end(`data: ${JSON.stringify(frame)}\n\n`);
+}
+
+/** `mode`: the caller reads JSON, would take a stream, or is reading one. */
+function sendOutcome(reply: FastifyReply, outcome: ProxyOutcome, mode: 'json' | 'stream' | 'streaming') {
   switch (outcome.kind) {
     case 'answered':
       sendBytes(reply, outcome.status, outcome.body);
       return HANDLED;
-    case 'streamed':
-      if (streaming) endStream(reply, outcome);
+    case 'streamed': {
+      if (mode === 'streaming') endStream(reply, outcome);
       else {
         const whole = outcome.broken ? interrupted(outcome) : outcome.translation.toCaller(outcome.reply);
-        sendBytes(reply, 200, Buffer.from(JSON.stringify(whole)));
+        // A stream that was not opened is the repeat of one: its end, in one frame.
+        if (mode === 'stream') sendFrame(reply, whole);
+        else sendBytes(reply, 200, Buffer.from(JSON.stringify(whole)));
       }
       return HANDLED;
+    }
     case 'queued':
       return answer(202, outcome.body);
     case 'inbox':
@@ -128,9 +148,9 @@ function toItem(row: QueueRow, responseBody: unknown) {
 export function mountMessagingRoutes(
   app: FastifyInstance,
   authorize: Authorize,
-  deps: { db: Database; run: A2aProxy['run']; outcomes: QueueOutcomes },
+  deps: { db: Database; run: A2aProxy['run']; outcomes: QueueOutcomes; streams: Streams },
 ): void {
-  const { db, run, outcomes } = deps;
+  const { db, run, outcomes, streams } = deps;
 
   /** Every reason not to show it looks the same. */
   async function findVisible(workspaceId: string, queueId: string, principal: Principal): Promise<QueueRow> {
@@ -152,28 +172,34 @@ export function mountMessagingRoutes(
     messagingRoutes,
     {
       sendA2a: async ({ params, body, principal, request, reply }) => {
-        const version = request.headers['a2a-version'];
         let streaming = false;
         const wantsStream = (request.headers.accept ?? '').includes('text/event-stream');
-        const outcome = await run({
+        const asked = {
           targetId: params.id,
           body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
           caller: callerOf(principal, request),
-          versionHeader: typeof version === 'string' ? version : undefined,
+          versionHeader: headerOf(request, 'a2a-version'),
+          idempotencyKey: headerOf(request, 'idempotency-key'),
+        };
+        const lastEventId = headerOf(request, 'last-event-id');
+        const resumed = wantsStream ? await streams.resume({ ...asked, lastEventId }) : null;
+        if (resumed) return await sendResumed(reply, resumed);
+        const outcome = await run({
+          ...asked,
           timeoutSeconds: timeoutOf(request),
           traceHeaders: traceHeadersOf(request),
           enqueueOnBusy: true,
           logActivity: true,
           ...(wantsStream
             ? {
-                openStream: () => {
+                openStream: (attempt, fold) => {
                   streaming = true;
-                  return openStream(reply);
+                  return streams.begin(attempt, fold, openStream(reply));
                 },
               }
             : {}),
         });
-        return sendOutcome(reply, outcome, streaming);
+        return sendOutcome(reply, outcome, streaming ? 'streaming' : wantsStream ? 'stream' : 'json');
       },
       getQueueItem: async ({ params, principal }) => {
         const row = await findVisible(params.id, params.queueId, principal);

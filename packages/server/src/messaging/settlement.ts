@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import type { WorkspaceFacts, Workspaces } from '../workspaces/index.ts';
-import { type Attempt, type Liveness, type ProxyOutcome, RETRY_SECONDS } from './call.ts';
+import { type Attempt, busyError, type Liveness, type ProxyOutcome, RETRY_SECONDS } from './call.ts';
 import type { CallLog } from './call-log.ts';
 import type { DispatchResult } from './dispatch.ts';
 import type { Json } from './json.ts';
@@ -12,18 +12,24 @@ import { deadOrigin, describeAgentError } from './outcome.ts';
 import { parseReply, readBusy, type StreamFold } from './reply.ts';
 import { translateBody } from './versions/translation.ts';
 
-const BUSY_RETRY_SECONDS = 30;
-
 export interface SettlementDeps {
   workspaces: Workspaces;
   liveness: Liveness;
   callLog: CallLog;
   log: Logger;
-  /** Stores the message for later. */
-  enqueue(attempt: Attempt, bodyHash: Buffer): Promise<{ id: string; depth: number }>;
+  /**
+   * Stores the message for later. @param held why the target was not asked; null = it refused.
+   * @throws queue_full
+   */
+  enqueue(attempt: Attempt, bodyHash: Buffer, held: HoldReason | null): Promise<{ id: string; depth: number }>;
+  /** The target said that it is busy. */
+  noteRefused(attempt: Attempt): void;
   /** The message was taken: answered, streamed or queued. Never rejects; what must be stored with that is, when it resolves. */
   noteTaken(attempt: Attempt, reply: unknown): Promise<void>;
 }
+
+/** Why a target is not asked: it said a moment ago that it is busy, or earlier messages of the same caller and context go first. */
+export type HoldReason = 'full' | 'order';
 
 /** What makes two messages the same: the message and its parameters, without the envelope's own id. */
 function hashBody({ id: _id, ...rest }: Json): Buffer {
@@ -38,15 +44,15 @@ const restarting = () =>
     { headers: { 'retry-after': String(RETRY_SECONDS) } },
   );
 
-const busyError = (nativeSession: boolean) =>
-  new PlatformError(
-    'agent_busy',
-    'the agent is busy',
-    { busy: true, retry_after: BUSY_RETRY_SECONDS, ...(nativeSession ? { native_session: true } : {}) },
-    { headers: { 'retry-after': String(BUSY_RETRY_SECONDS) } },
-  );
-
-export function createSettlement({ workspaces, liveness, callLog, log, enqueue, noteTaken }: SettlementDeps) {
+export function createSettlement({
+  workspaces,
+  liveness,
+  callLog,
+  log,
+  enqueue,
+  noteTaken,
+  noteRefused,
+}: SettlementDeps) {
   /** The agent is gone: said once, and started again. @returns false when it lives or nobody can tell. */
   async function settleDead(target: WorkspaceFacts): Promise<boolean> {
     if (target.runtime === 'external' || !liveness.hasBackend()) return false;
@@ -70,14 +76,11 @@ export function createSettlement({ workspaces, liveness, callLog, log, enqueue, 
     return { kind: 'failed', error, normalized: attempt.normalized };
   }
 
-  async function settleBusy(attempt: Attempt, saysNativeSession: boolean): Promise<ProxyOutcome> {
-    const { call, target, normalized } = attempt;
-    const nativeSession = saysNativeSession || target.capabilities.session === true;
-    if (!call.enqueueOnBusy) return { kind: 'busy', error: busyError(nativeSession), normalized };
-    // A native session buffers by itself: a second buffer in front of it would deliver twice.
-    if (nativeSession) return fail(attempt, busyError(true));
+  async function store(attempt: Attempt, held: HoldReason | null): Promise<ProxyOutcome> {
+    const { target, normalized } = attempt;
+    const reason = held === 'order' ? 'earlier messages of this context go first' : `${target.name} is busy`;
     try {
-      const { id, depth } = await enqueue(attempt, hashBody(normalized.body));
+      const { id, depth } = await enqueue(attempt, hashBody(normalized.body), held);
       await noteTaken(attempt, null);
       return {
         kind: 'queued',
@@ -85,14 +88,23 @@ export function createSettlement({ workspaces, liveness, callLog, log, enqueue, 
           queued: true,
           queue_id: id,
           queue_depth: depth,
-          message: `${target.name} is busy; the message is stored and will be delivered`,
+          message: `${reason}; the message is stored and will be delivered`,
         },
         normalized,
       };
     } catch (error) {
+      if (error instanceof PlatformError && error.code === 'queue_full') return fail(attempt, error);
       log.error({ err: error, workspace_id: target.id }, 'a message for a busy agent could not be stored');
       return fail(attempt, busyError(false));
     }
+  }
+
+  async function settleBusy(attempt: Attempt, saysNativeSession: boolean): Promise<ProxyOutcome> {
+    const { call, target, normalized } = attempt;
+    const nativeSession = saysNativeSession || target.capabilities.session === true;
+    if (!call.enqueueOnBusy) return { kind: 'busy', error: busyError(nativeSession), normalized };
+    // A native session buffers by itself: a second buffer in front of it would deliver twice.
+    return nativeSession ? fail(attempt, busyError(true)) : await store(attempt, null);
   }
 
   async function settleReply(attempt: Attempt, status: number, body: Buffer): Promise<ProxyOutcome> {
@@ -104,7 +116,10 @@ export function createSettlement({ workspaces, liveness, callLog, log, enqueue, 
       return { kind: 'answered', status, body: translateBody(translation, body, reply), reply, normalized };
     }
     const { busy, nativeSession } = readBusy(reply);
-    if (status === 503 && busy) return await settleBusy(attempt, nativeSession);
+    if (status === 503 && busy) {
+      noteRefused(attempt);
+      return await settleBusy(attempt, nativeSession);
+    }
     if (deadOrigin(status) && (await settleDead(target))) return fail(attempt, restarting());
     return fail(attempt, describeAgentError(status, reply), reply);
   }
@@ -131,6 +146,8 @@ export function createSettlement({ workspaces, liveness, callLog, log, enqueue, 
   }
 
   return {
+    /** Stored without asking the target. */
+    hold: store,
     async settleResult(attempt: Attempt, result: DispatchResult, fold: StreamFold): Promise<ProxyOutcome> {
       const { target } = attempt;
       switch (result.kind) {

@@ -1,8 +1,9 @@
-// SQL of the message queue and the figures calls leave behind. Claims skip locked rows, so two drains never take one message.
+// SQL of the message queue from the claim on; intake/store.ts stores what comes in. Claims skip locked rows, so two drains never
+// take one message.
 
 import { randomUUID } from 'node:crypto';
 import { type Kysely, sql, type Transaction } from 'kysely';
-import { type Tables, toJsonText, toPlainText } from '../platform/db/index.ts';
+import { type Tables, toJsonText } from '../platform/db/index.ts';
 import type { WorkspaceFacts } from '../workspaces/index.ts';
 import type { QueueRow } from './lifecycle.ts';
 
@@ -10,48 +11,7 @@ export type Executor = Kysely<Tables> | Transaction<Tables>;
 
 export const LEASE_SECONDS = 60;
 const OVERLOOKED_SECONDS = 30;
-/** Beyond what a timestamp can carry a message simply never expires; ten years are as good. */
-const MOST_EXPIRY_SECONDS = 315_360_000;
-const NOBODY = '00000000-0000-0000-0000-000000000000';
-
-export interface NewQueueItem {
-  workspaceId: string;
-  callerId: string | null;
-  origin: string | null;
-  body: unknown;
-  bodyHash: Buffer;
-  method: string;
-  messageId: string | null;
-  /** Seconds until it is worthless; null = never. */
-  expiresInSeconds: number | null;
-}
-
-/** Stores the message, or finds the same one that still waits. One statement: the depth counts it too. */
-export async function enqueue(db: Executor, item: NewQueueItem): Promise<{ id: string; depth: number }> {
-  const messageId = item.messageId === null ? null : toPlainText(item.messageId);
-  const expiresIn = item.expiresInSeconds === null ? null : Math.min(item.expiresInSeconds, MOST_EXPIRY_SECONDS);
-  const result = await sql<{ id: string; depth: number }>`
-    with stored as (
-      insert into a2a_queue (workspace_id, caller_id, origin, body, body_hash, method, idempotency_key, expires_at)
-      values (${item.workspaceId}, ${item.callerId}, ${item.origin}, ${toJsonText(item.body)}::jsonb, ${item.bodyHash}, ${toPlainText(item.method)}, ${messageId},
-        ${expiresIn === null ? null : sql`now() + make_interval(secs => ${expiresIn})`})
-      on conflict (workspace_id, idempotency_key, coalesce(caller_id, ${sql.raw(`'${NOBODY}'`)}::uuid), coalesce(origin, ''), coalesce(body_hash, ''::bytea))
-        where status in ('queued', 'dispatched') and idempotency_key is not null do nothing
-      returning id
-    ), found as (
-      select id from stored
-      union all
-      select id from a2a_queue
-      where not exists (select 1 from stored) and workspace_id = ${item.workspaceId} and idempotency_key = ${messageId} and status in ('queued', 'dispatched')
-        and caller_id is not distinct from ${item.callerId}::uuid and origin is not distinct from ${item.origin}::text and body_hash = ${item.bodyHash}
-      limit 1
-    )
-    select f.id, (select count(*)::int from a2a_queue q where q.workspace_id = ${item.workspaceId} and q.status = 'queued') + (select count(*)::int from stored) as depth from found f
-  `.execute(db);
-  const row = result.rows[0];
-  if (!row) throw new Error('the message was neither stored nor found');
-  return row;
-}
+const CLAIM_LOCKS = 7236005;
 
 /** A message of a part of the platform, without a workspace behind it. */
 export interface PlatformMessage {
@@ -130,7 +90,7 @@ function deliverable(occasion: Occasion) {
 
 /** Of the workspace `w` of the statement it stands in: a message waits that may be delivered as soon as there is room. */
 export const hasWaiting = sql<boolean>`exists (
-  select 1 from a2a_queue q where q.workspace_id = w.id and q.status = 'queued' and ${deliverable('room')}
+  select 1 from a2a_queue q where q.workspace_id = w.id and q.status = 'queued' and not q.behind and ${deliverable('room')}
 )`;
 
 /** Of these workspaces, those with a message that may be delivered. */
@@ -151,7 +111,7 @@ export async function listOverlooked(db: Executor, limit: number): Promise<strin
     select w.id from workspaces w
     where w.status in ('online', 'degraded') and w.active_tasks < w.max_concurrent_tasks
       and exists (
-        select 1 from a2a_queue q where q.workspace_id = w.id and q.status = 'queued' and ${deliverable('due')}
+        select 1 from a2a_queue q where q.workspace_id = w.id and q.status = 'queued' and not q.behind and ${deliverable('due')}
           and q.enqueued_at < now() - make_interval(secs => ${OVERLOOKED_SECONDS})
       )
     limit ${limit}
@@ -159,28 +119,47 @@ export async function listOverlooked(db: Executor, limit: number): Promise<strin
   return result.rows.map((row) => row.id);
 }
 
+export interface Claimable {
+  id: string;
+  /** How many the target has room for, this one included. */
+  room: number;
+}
+
 /**
- * The next message this target has room for, locked for the transaction; others skip it. What was handed over but is not yet in a
- * beat takes room too: the reported count does not know of it.
+ * The next message this target has room for, in the order they go out. What was handed over but is not yet in a beat takes room
+ * too: the reported count does not know of it. Reads the order's own index from its beginning, however many wait.
+ * @param endedTasks of those the target reported, so many are over.
  */
+export function selectClaimable(workspaceId: string, occasion: Occasion, endedTasks: number) {
+  return sql<Claimable>`${sql.raw(`/* hot:claim-${occasion} */`)}
+    select q.id, least(w.max_concurrent_tasks - greatest(w.active_tasks - ${endedTasks}::int, 0) - handed.unseen, w.max_concurrent_tasks - handed.open)::int as room
+    from a2a_queue q
+    join workspaces w on w.id = q.workspace_id
+    cross join lateral (
+      select count(*) as open, count(*) filter (where d.injected_at is null) as unseen
+      from a2a_queue d where d.workspace_id = w.id and d.status = 'dispatched' and d.lease_until > now()
+    ) handed
+    where q.workspace_id = ${workspaceId} and q.status = 'queued' and not q.behind and ${deliverable(occasion)}
+      and greatest(w.active_tasks - ${endedTasks}::int, 0) + handed.unseen < w.max_concurrent_tasks and handed.open < w.max_concurrent_tasks
+    order by q.priority desc, q.round, q.seq for update of q skip locked limit 1
+  `;
+}
+
+/** Held to the commit: what the next statement reads of a target's room is true then. */
+export async function lockClaims(trx: Transaction<Tables>, workspaceId: string): Promise<void> {
+  await sql`/* hot:claims-lock */
+    select pg_advisory_xact_lock(${sql.raw(String(CLAIM_LOCKS))}, hashtext(${workspaceId}))
+  `.execute(trx);
+}
+
+/** Locked for the transaction; others skip it. */
 export async function lockClaimable(
   trx: Transaction<Tables>,
   workspaceId: string,
   occasion: Occasion,
-  except: readonly string[],
-): Promise<string | null> {
-  const result = await sql<{ id: string }>`
-    select q.id from a2a_queue q
-    join workspaces w on w.id = q.workspace_id
-    cross join lateral (
-      select count(*) as open, count(*) filter (where d.injected_at is null) as unseen
-      from a2a_queue d where d.workspace_id = q.workspace_id and d.status = 'dispatched' and d.lease_until > now()
-    ) handed
-    where q.workspace_id = ${workspaceId} and q.status = 'queued' and ${deliverable(occasion)} and q.id <> all(${except}::uuid[])
-      and w.active_tasks + handed.unseen < w.max_concurrent_tasks and handed.open < w.max_concurrent_tasks
-    order by q.priority desc, q.enqueued_at for update of q skip locked limit 1
-  `.execute(trx);
-  return result.rows[0]?.id ?? null;
+  endedTasks: number,
+): Promise<Claimable | null> {
+  return (await selectClaimable(workspaceId, occasion, endedTasks).execute(trx)).rows[0] ?? null;
 }
 
 /** A fresh lease: who holds its token writes the outcome. */
@@ -204,11 +183,12 @@ export async function renewLeases(db: Executor, tokens: string[]): Promise<numbe
 export interface ItemKey {
   id: string;
   workspace_id: string;
+  lane: string | null;
 }
 
 export async function listExpired(db: Executor, limit: number): Promise<ItemKey[]> {
   const result = await sql<ItemKey>`
-    select id, workspace_id from a2a_queue where status = 'queued' and expires_at is not null and expires_at <= now()
+    select id, workspace_id, lane from a2a_queue where status = 'queued' and expires_at is not null and expires_at <= now()
     order by expires_at limit ${limit}
   `.execute(db);
   return result.rows;
@@ -230,7 +210,7 @@ export async function listStale(
 ): Promise<ItemKey[]> {
   const only = workspaceId === null ? sql`` : sql`and workspace_id = ${workspaceId}`;
   const result = await sql<ItemKey>`
-    select id, workspace_id from a2a_queue where status = 'queued' and enqueued_at < now() - make_interval(mins => ${minutes}) ${only}
+    select id, workspace_id, lane from a2a_queue where status = 'queued' and enqueued_at < now() - make_interval(mins => ${minutes}) ${only}
     order by enqueued_at limit ${limit}
   `.execute(db);
   return result.rows;
@@ -247,13 +227,11 @@ export async function deleteFinished(db: Executor, days: number, limit: number):
   return result.rows.length;
 }
 
-export async function listActiveOf(db: Executor, workspaceIds: string[], limit: number): Promise<string[]> {
-  const result = await sql<{
-    id: string;
-  }>`select id from a2a_queue where workspace_id = any(${workspaceIds}::uuid[]) and status in ('queued', 'dispatched') limit ${limit}`.execute(
-    db,
-  );
-  return result.rows.map((row) => row.id);
+export async function listActiveOf(db: Executor, workspaceIds: string[], limit: number): Promise<ItemKey[]> {
+  const result = await sql<ItemKey>`
+    select id, workspace_id, lane from a2a_queue where workspace_id = any(${workspaceIds}::uuid[]) and status in ('queued', 'dispatched') limit ${limit}
+  `.execute(db);
+  return result.rows;
 }
 
 export async function findItem(db: Executor, id: string): Promise<QueueRow | null> {
@@ -304,31 +282,4 @@ export async function findFinished(db: Executor, delegationIds: string[]): Promi
     order by q.idempotency_key, q.completed_at desc
   `.execute(db);
   return result.rows;
-}
-
-export interface CallFigures {
-  workspaceId: string;
-  input: number;
-  output: number;
-}
-
-const DOLLARS_PER_MILLION = { input: 3, output: 15 };
-/** What the column holds: an agent that reports the impossible must not cost the others their figures. */
-const MOST_DOLLARS = '999999.999999';
-
-/** Tokens per workspace and UTC day, many calls in one statement. */
-export async function addUsage(db: Executor, figures: readonly CallFigures[]): Promise<void> {
-  await sql`
-    insert into workspace_token_usage as u (workspace_id, period_start, input_tokens, output_tokens, call_count, estimated_cost_usd)
-    select f."workspaceId", (now() at time zone 'utc')::date, sum(f.input), sum(f.output), count(*),
-      least(sum(f.input) * ${DOLLARS_PER_MILLION.input}::numeric / 1000000 + sum(f.output) * ${DOLLARS_PER_MILLION.output}::numeric / 1000000, ${MOST_DOLLARS}::numeric)
-    from jsonb_to_recordset(${JSON.stringify(figures)}::jsonb) as f ("workspaceId" uuid, input bigint, output bigint)
-    where exists (select 1 from workspaces w where w.id = f."workspaceId") group by 1
-    on conflict (workspace_id, period_start) do update set input_tokens = u.input_tokens + excluded.input_tokens, output_tokens = u.output_tokens + excluded.output_tokens,
-      call_count = u.call_count + excluded.call_count, estimated_cost_usd = least(u.estimated_cost_usd + excluded.estimated_cost_usd, ${MOST_DOLLARS}::numeric)
-  `.execute(db);
-}
-
-export async function touchOutbound(db: Executor, workspaceIds: string[]): Promise<void> {
-  await sql`update workspaces set last_outbound_at = now() where id = any(${workspaceIds}::uuid[])`.execute(db);
 }

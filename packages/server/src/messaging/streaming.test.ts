@@ -65,7 +65,7 @@ async function open(agent: FakeAgent, signal?: AbortSignal) {
   return { response, read };
 }
 
-it('frames reach the caller as they come, byte for byte, and are logged as the result they amount to', async () => {
+it('frames reach the caller as they come, line by line behind their numbers, and are logged as the result they amount to', async () => {
   const next = Promise.withResolvers<void>();
   const agent = await startAgent(async (call, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
@@ -79,9 +79,9 @@ it('frames reach the caller as they come, byte for byte, and are logged as the r
   expect(response.headers.get('content-type')).toBe('text/event-stream');
   expect(response.headers.get('cache-control')).toBe('no-cache');
   expect(response.headers.get('x-accel-buffering')).toBe('no');
-  expect(await read()).toMatch(/^: a comment\r\n\r\ndata: \{.*\ndata: "result".*\n\n$/s);
+  expect(await read()).toMatch(/^: a comment\n\nid: 1\ndata: \{.*\ndata: "result".*\n\n$/s);
   next.resolve();
-  expect(await read()).toContain('"two"');
+  expect(await read()).toMatch(/^id: 2\ndata: .*"two"/);
   expect(await waitForActivity(test, agent.id)).toMatchObject({
     method: 'message/stream',
     status: 'ok',
@@ -190,9 +190,16 @@ it('a reader that is slow slows the agent down instead of filling the memory', a
     return calm >= 20;
   });
   expect(sent).toBeLessThan(total);
-  let received = 0;
-  for (let piece = await read(); piece !== ''; piece = await read()) received += piece.length;
-  expect([waited, received]).toEqual([true, sent]);
+  const received: string[] = [];
+  for (let piece = await read(); piece !== ''; piece = await read()) received.push(piece);
+  // Numbered while they are logged: the first 10 MiB.
+  const all = received.join('');
+  expect([waited, all.replaceAll(/^id: .*\n/gm, '').length]).toEqual([true, sent]);
+  const most = Math.floor((10 * 1024 * 1024) / (frame.length - 2));
+  const numbered = all.match(/^id: /gm)?.length ?? 0;
+  expect(numbered).toBeLessThanOrEqual(most);
+  // What came in one piece with the first frame beyond the limit is not logged either.
+  expect(numbered).toBeGreaterThan(most - 10);
   // Only the first 10 MiB are kept for the log.
   const row = await waitForActivity(test, agent.id);
   expect(JSON.stringify(row.response_body).length).toBeLessThan(11 * 1024 * 1024);

@@ -74,6 +74,12 @@ export function createEdge(config: Config, auth: Auth): Edge {
   };
 }
 
+/** The last three are those of A2A calls. */
+const ALLOWED_HEADERS = [
+  ...['Origin', 'Content-Type', 'X-Workspace-ID', 'Authorization'],
+  ...['A2A-Version', 'Idempotency-Key', 'Last-Event-ID'],
+];
+
 async function installEdge(app: FastifyInstance, config: Config, auth: Auth, buckets: Buckets): Promise<void> {
   // At the start, so that a reply that is streamed past Fastify carries them as well.
   app.addHook('onRequest', (_request, reply, done) => {
@@ -84,7 +90,7 @@ async function installEdge(app: FastifyInstance, config: Config, auth: Auth, buc
     origin: config.corsOrigins,
     credentials: true,
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
-    allowedHeaders: ['Origin', 'Content-Type', 'X-Workspace-ID', 'Authorization'],
+    allowedHeaders: ALLOWED_HEADERS,
     exposedHeaders: ['Retry-After', 'X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset'],
     strictPreflight: false,
   });

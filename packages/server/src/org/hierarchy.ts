@@ -1,10 +1,12 @@
 // Who may talk to whom (chapter 10 §1.4, chapter 20 §1.3): self, siblings, and ancestors with descendants.
-// Walks cached facts, so a call costs no query; fails closed.
+// Walks cached facts, so a call costs no query.
 
+import { platformUnavailable } from '../platform/errors.ts';
 import type { WorkspaceFacts } from '../workspaces/index.ts';
 
 const MOST_HOPS = 32;
 
+/** @throws platform_unavailable when the tree cannot be read: that is no refusal, and may be asked again. */
 export type CanCommunicate = (a: string, b: string) => Promise<boolean>;
 
 export function createHierarchy(facts: (id: string) => Promise<WorkspaceFacts | null>): CanCommunicate {
@@ -24,9 +26,8 @@ export function createHierarchy(facts: (id: string) => Promise<WorkspaceFacts | 
       if (!first || !second || first.status === 'removed' || second.status === 'removed') return false;
       if (a === b || first.parentId === second.parentId) return true;
       return (await isAbove(a, second)) || (await isAbove(b, first));
-    } catch {
-      // An unreadable tree proves nothing, so nobody passes; the store's failure is logged where it happened.
-      return false;
+    } catch (error) {
+      throw platformUnavailable(error, 'who may talk to whom');
     }
   };
 }

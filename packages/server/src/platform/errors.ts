@@ -37,10 +37,11 @@ export const unauthenticated = () =>
 export const notFound = (what: string) => new PlatformError('not_found', `${what} not found`);
 export const invalid = (field: string, message: string) =>
   new PlatformError('invalid_request', `${field}: ${message}`, { field });
-export const platformUnavailable = (cause: unknown) =>
+/** @param what could not be checked. */
+export const platformUnavailable = (cause: unknown, what = 'credentials') =>
   new PlatformError(
     'platform_unavailable',
-    'the platform cannot check credentials right now',
+    `the platform cannot check ${what} right now`,
     { retry_after: 5 },
     { headers: { 'retry-after': '5' }, cause },
   );

@@ -10,6 +10,7 @@ export interface Metrics {
   requestSeconds: Counter<'method' | 'path' | 'status'>;
   sockets: Gauge;
   phantomBusyResets: Counter;
+  uploadsSwept: Counter<'outcome'>;
   failOpen: Counter<'check'>;
 }
 
@@ -36,6 +37,12 @@ export function createMetrics(): Metrics {
     phantomBusyResets: new Counter({
       name: 'molecule_phantom_busy_resets_total',
       help: 'Workspaces whose task count was reset after ten silent minutes.',
+      registers,
+    }),
+    uploadsSwept: new Counter({
+      name: 'molecule_pending_uploads_swept_total',
+      help: 'Staged files that were deleted: acknowledged, expired; and sweeps that failed.',
+      labelNames: ['outcome'],
       registers,
     }),
     failOpen: new Counter({

@@ -1,5 +1,10 @@
 // Who is calling. Built by auth, read by handlers.
 
+/** The organisation an organisation token is for; null = none. */
+export interface Anchor {
+  orgId: string | null;
+}
+
 export type Principal =
   | { kind: 'anonymous' }
   | { kind: 'workspace'; workspaceId: string; tokenId: string }
@@ -7,8 +12,8 @@ export type Principal =
   | { kind: 'deleted-workspace'; workspaceId: string }
   | { kind: 'org-token'; tokenId: string; prefix: string; orgId: string | null }
   | { kind: 'admin-token' }
-  /** Both null for a session of the control plane, which alone ends it. */
-  | { kind: 'session'; sessionId: string | null; expiresAt: Date | null }
+  /** The first two are null for a session of the control plane, which alone ends it; the last is null for one no org token opened. */
+  | { kind: 'session'; sessionId: string | null; expiresAt: Date | null; openedBy: Anchor | null }
   | { kind: 'dev-hatch' };
 
 /** A person or operator, not a workspace: chapter 20's "canvas-class". */
@@ -19,6 +24,12 @@ export function isAdmin(principal: Principal): boolean {
     principal.kind === 'admin-token' ||
     principal.kind === 'dev-hatch'
   );
+}
+
+/** Null for who is bound to no organisation: the platform's own operators. */
+export function anchorOf(principal: Principal): Anchor | null {
+  if (principal.kind === 'org-token') return { orgId: principal.orgId };
+  return principal.kind === 'session' ? principal.openedBy : null;
 }
 
 /** Who is noted as the author of a change; never a credential. */

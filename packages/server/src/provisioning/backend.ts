@@ -10,6 +10,8 @@ export type WorkspaceAccess = 'none' | 'read_only' | 'read_write';
 export interface WorkloadFacts {
   /** The machine id of a remote backend. */
   instanceId?: string;
+  /** Under which it was asked for; a backend that keeps debts pays this one with it. */
+  requestKey?: string;
   /** Digest of the image that was really used, `sha256:…`. */
   imageDigest?: string;
 }
@@ -49,6 +51,14 @@ export class StartRefusedError extends Error {
     super(message);
     this.name = 'StartRefusedError';
     this.details = details;
+  }
+}
+
+/** A start that failed for a reason that may pass, and is tried again; the message is for people. */
+export class StartBrokenOffError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'StartBrokenOffError';
   }
 }
 
@@ -97,7 +107,7 @@ export interface Backend {
    * not be stopped is told to be a suspected leak (chapter 10 §7.2). Absent = one try, which has to succeed.
    */
   readonly restartStopGapsMs?: readonly number[];
-  /** @throws StartRefusedError, OvertakenError; anything else is a fault of the backend. */
+  /** @throws StartRefusedError, StartBrokenOffError, OvertakenError; anything else is a fault of the backend. */
   start(spec: WorkloadSpec): Promise<void>;
   /** Absent, never started and already stopping are success; rejects only when the workload may still run. */
   stop(id: string): Promise<void>;
@@ -131,6 +141,8 @@ export interface Backend {
    * (chapter 10 §8, orphan passes 1 and 2). Absent = `listManaged` says it all.
    */
   listWorkloads?(): Promise<{ ids: string[]; prefixes: string[] }>;
+  /** Ends a bounded number of workloads that may run although no row names them. @returns how many; those that failed come again. */
+  settleDebts?(): Promise<number>;
   /** Only backends that run images. */
   images?: BackendImages;
 }

@@ -7,7 +7,7 @@ import type { Database } from '../platform/db/index.ts';
 import { pause } from '../platform/deadline.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Workspaces } from '../workspaces/index.ts';
-import { type Backend, OvertakenError, StartRefusedError } from './backend.ts';
+import { type Backend, OvertakenError, StartBrokenOffError, StartRefusedError } from './backend.ts';
 import type { Pipeline, StartOptions } from './pipeline.ts';
 import { logProvisionEvent, shortBackendName } from './provlog.ts';
 import { createRestartGate } from './restart-gate.ts';
@@ -22,6 +22,7 @@ const SETTLING_EVENTS = new Set([
   'WORKSPACE_PAUSED',
   'WORKSPACE_REMOVED',
 ]);
+const START_FAILED = 'workspace start failed; the platform log has the reason';
 export const NO_BACKEND_MESSAGE =
   'no provisioning backend is configured; start the platform with MOLECULE_PROVISIONER=process, or connect an agent yourself';
 
@@ -52,19 +53,20 @@ export function createDispatcher(deps: DispatcherDeps) {
   const gate = createRestartGate({ db, log, withSlot, repeat: restartOnce });
   /** What the next cycle of a workspace has to do, the newest wish winning. */
   const wishes = new Map<string, RestartOptions>();
-  const queue: (() => void)[] = [];
+  /** Starts that wait for a place under the cap. */
+  const queue: { id: string; go: () => void }[] = [];
   let active = 0;
   let closed = false;
 
-  async function withSlot(work: () => Promise<void>): Promise<void> {
-    if (active >= concurrency) await new Promise<void>((resolve) => queue.push(resolve));
+  async function withSlot(work: () => Promise<void>, id: string): Promise<void> {
+    if (active >= concurrency) await new Promise<void>((go) => queue.push({ id, go }));
     else active += 1;
     try {
       await work();
     } finally {
       // The place goes straight to the next in line.
       const next = queue.shift();
-      if (next) next();
+      if (next) next.go();
       else active -= 1;
     }
   }
@@ -121,8 +123,8 @@ export function createDispatcher(deps: DispatcherDeps) {
       if (closed || error instanceof OvertakenError) return;
       if (error instanceof StartRefusedError) return void (await markFailed(id, error.message, error.details));
       log.error({ err: error, workspace_id: id }, 'a workspace could not be started');
-      const retryAfterMs = nextRetryMs(id);
-      await markFailed(id, 'workspace start failed; the platform log has the reason', {}, { retryAfterMs });
+      const message = error instanceof StartBrokenOffError ? error.message : START_FAILED;
+      await markFailed(id, message, {}, { retryAfterMs: nextRetryMs(id) });
     } finally {
       watch.cancel();
     }
@@ -171,6 +173,8 @@ export function createDispatcher(deps: DispatcherDeps) {
   return {
     markFailed,
     isBusy: gate.isBusy,
+    /** True while as many others start as may at once. */
+    isInLine: (id: string) => queue.some((one) => one.id === id),
     provision(id: string): boolean {
       if (backend.name === 'none') {
         failWithoutBackend(id);

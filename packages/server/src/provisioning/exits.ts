@@ -107,6 +107,8 @@ export function createExitHandler(deps: ExitDeps) {
     },
     /** True while a restart waits for its back-off. */
     isWaiting: (id: string) => due.has(id),
+    /** When that is, in milliseconds of the clock; null = none waits. */
+    dueAt: (id: string) => due.get(id) ?? null,
     forget: (id: string) => due.delete(id),
     restartDue(): number {
       const now = clock.now();

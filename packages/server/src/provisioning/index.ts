@@ -17,6 +17,7 @@ import type { Backend, Running } from './backend.ts';
 import { createBackend } from './backends/index.ts';
 import { createCrashPolicy } from './crash-policy.ts';
 import { readDeadlines } from './deadlines.ts';
+import { createMachineDebts } from './debts/index.ts';
 import { createDispatcher } from './dispatcher.ts';
 import { createExitHandler } from './exits.ts';
 import type { FileStore } from './file-store.ts';
@@ -60,6 +61,8 @@ export interface Provisioning {
   /** Found dead or asleep: started again, unless a start is under way already or a crash waits for its turn. */
   revive(id: string, reason: string): void;
   isRunning(id: string): Promise<Running>;
+  /** What is known here of the next start of a workspace: whether it waits for its turn, when one is tried again, how long one may take. */
+  outlook(id: string, runtime: string): { isInLine: boolean; restartAt: Date | null; startSeconds: number };
   readLog(id: string, lines: number): Promise<{ lines: string[]; truncated: boolean } | null>;
   hasTerminals: boolean;
   /** Null when the workload does not run. @throws no_terminal */
@@ -124,6 +127,7 @@ export async function createProvisioning(deps: ProvisioningDeps): Promise<Provis
       clear: (id, instanceId) => store.clearInstance(db.kysely, id, instanceId),
       list: () => store.listInstanceHolders(db.kysely),
     },
+    debts: createMachineDebts(db),
     onExit: (exit) => exits.handle(exit),
     agentCommand: deps.agentCommand,
   });
@@ -225,6 +229,15 @@ export async function createProvisioning(deps: ProvisioningDeps): Promise<Provis
       dispatcher.restart(id);
     },
     isRunning: (id) => backend.isRunning(id),
+    outlook(id, runtime) {
+      const dueAt = exits.dueAt(id);
+      const { standard, seconds } = deadlines();
+      return {
+        isInLine: dispatcher.isInLine(id),
+        restartAt: dueAt === null ? null : new Date(dueAt),
+        startSeconds: seconds.get(runtime) ?? standard,
+      };
+    },
     async readLog(id, lines) {
       const tail = await backend.readLog(id, lines);
       if (!tail) return null;

@@ -178,6 +178,20 @@ export function createProvisioningLoops(deps: LoopDeps): Loop[] {
           run: sweepOrphans,
         },
       ];
+  const { settleDebts } = backend;
+  const debts: Loop[] = settleDebts
+    ? [
+        {
+          name: 'machine-debts',
+          why: 'A machine whose start was never heard of, or whose place another took, would run, and cost, for ever.',
+          everyMs: 30_000,
+          // A recall and a stop, each as long as a call may take.
+          timeoutMs: 250_000,
+          runs,
+          run: async () => ({ ended: await settleDebts() }),
+        },
+      ]
+    : [];
   return [
     overdue,
     {
@@ -206,5 +220,6 @@ export function createProvisioningLoops(deps: LoopDeps): Loop[] {
       run: async () => ({ cut: await backend.rotateLogs() }),
     },
     ...orphans,
+    ...debts,
   ];
 }

@@ -19,7 +19,7 @@ export interface RestartGateDeps {
   db: Database;
   log: Logger;
   /** Runs a cycle as soon as the cap lets it; requests made while it waits are part of it. */
-  withSlot(work: () => Promise<void>): Promise<void>;
+  withSlot(work: () => Promise<void>, id: string): Promise<void>;
   /** What runs once more when something was asked for during a cycle. */
   repeat(id: string): Promise<void>;
   /** How long a turn outlives a platform that died in it. */
@@ -94,7 +94,7 @@ export function createRestartGate({ db, log, withSlot, repeat, leaseMs = LEASE_M
     while (again && !closed) {
       await withSlot(async () => {
         again = await runCycle(id, state, work);
-      });
+      }, id);
       if (again) again = (await store.takeNote(db.kysely, noteOf(id))) || state.again;
       work = () => repeat(id);
     }

@@ -44,16 +44,30 @@ export async function saveUrl(db: Executor, id: string, url: string): Promise<bo
   return result.rows.length > 0;
 }
 
-/** @returns false when there is no such row any more. */
+/**
+ * A machine whose place is taken, and that was never seen to stop, is owed from here on; the one that stands in the row no more.
+ * @returns false when there is no such row any more.
+ */
 export async function saveFacts(
   db: Executor,
   id: string,
-  facts: { instanceId?: string; imageDigest?: string },
+  facts: { instanceId?: string; requestKey?: string; imageDigest?: string },
 ): Promise<boolean> {
+  const instanceId = facts.instanceId ?? null;
   const result = await sql`
-    update workspaces set instance_id = coalesce(${facts.instanceId ?? null}, instance_id),
-      runtime_image_digest = coalesce(${facts.imageDigest ?? null}, runtime_image_digest), updated_at = now()
-    where id = ${id} returning id
+    with before as (select instance_id from workspaces where id = ${id} for update),
+      saved as (
+        update workspaces set instance_id = coalesce(${instanceId}, workspaces.instance_id),
+          runtime_image_digest = coalesce(${facts.imageDigest ?? null}, runtime_image_digest), updated_at = now()
+        from before where id = ${id} returning id
+      ),
+      paid as (delete from machine_debts where id = ${facts.requestKey ?? null}::uuid and exists (select 1 from saved)),
+      owed as (
+        insert into machine_debts (id, workspace_id, instance_id, due_at)
+        select gen_random_uuid(), ${id}, before.instance_id, now() from before
+        where before.instance_id is not null and ${instanceId}::text is not null and before.instance_id <> ${instanceId}
+      )
+    select id from saved
   `.execute(db);
   return result.rows.length > 0;
 }

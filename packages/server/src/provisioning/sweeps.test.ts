@@ -181,7 +181,7 @@ describe('workloads nobody asked for', () => {
     await seats.until(id, 'online');
   });
 
-  it('10.68 wiped files: stale tokens are revoked after five minutes, a token in use and external seats keep theirs', async () => {
+  it('10.68 20.91 wiped files: stale tokens are revoked after five minutes, a token in use and external seats keep theirs', async () => {
     const wiped = await seats.create('refuse');
     await seats.until(wiped, 'failed');
     const tokens = async (id: string) =>
@@ -215,6 +215,7 @@ describe('workloads nobody asked for', () => {
       expect.objectContaining({ key: 'SCRIPT' }),
     ]);
     expect([await tokens(running), await tokens(external.id)]).toEqual([1, 1]);
+    expect((await seats.client(external.token).listTokens({ params: { id: external.id } })).count).toBe(1);
 
     await age(wiped, 6);
     await seats.run('stale-tokens');

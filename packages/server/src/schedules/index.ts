@@ -25,6 +25,8 @@ export interface Schedules {
   seed: ScheduleService['seed'];
   /** In the transaction that removes these workspaces: nothing of theirs runs any more. */
   disableFor(trx: Transaction<Tables>, workspaceIds: string[]): Promise<void>;
+  /** In the caller's transaction: enabled schedules with one of these words in their names run next. @returns how many. */
+  makeDue(trx: Transaction<Tables>, words: readonly string[], workspaceId: string | null): Promise<number>;
   loops: Loop[];
   mount(app: FastifyInstance, authorize: Authorize): void;
 }
@@ -48,6 +50,7 @@ export function createSchedules(deps: SchedulesDeps): Schedules {
     onEndIn: firing.onEndIn,
     seed: service.seed,
     disableFor: store.disableOf,
+    makeDue: (trx, words, id) => store.makeDue(trx, new Date(deps.clock.now()), words, id),
     loops: createScheduleLoops({ ...deps, firing }),
     mount: (app, authorize) => mountScheduleRoutes(app, authorize, { service, firing }),
   };

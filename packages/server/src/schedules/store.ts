@@ -141,6 +141,25 @@ export async function disableOf(trx: Transaction<Tables>, workspaceIds: string[]
   `.execute(trx);
 }
 
+/** Enabled ones with one of these words in their names, whatever the case; of one workspace, or of all. @returns how many. */
+export async function makeDue(
+  trx: Transaction<Tables>,
+  now: Date,
+  words: readonly string[],
+  workspaceId: string | null,
+): Promise<number> {
+  const only = workspaceId === null ? sql`` : sql`and workspace_id = ${workspaceId}`;
+  const result = await sql`
+    update workspace_schedules set next_run_at = least(next_run_at, ${now})
+    where id in (
+      select id from workspace_schedules where enabled ${only}
+        and exists (select 1 from unnest(${words}::text[]) as word where position(word in lower(name)) > 0)
+      order by id for update
+    ) returning id
+  `.execute(trx);
+  return result.rows.length;
+}
+
 export type DueRow = ScheduleRow & { in_flight: boolean };
 
 /** Oldest first. */

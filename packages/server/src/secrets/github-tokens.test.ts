@@ -32,6 +32,7 @@ beforeAll(async () => {
   writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
   github = await startPeer(giveToken);
   test = await startPlatform({
+    replicas: 1,
     clock,
     onLog: (line) => lines.push(JSON.stringify(line)),
     env: {

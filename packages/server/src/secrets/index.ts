@@ -12,11 +12,13 @@ import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
 import type { Workspaces } from '../workspaces/index.ts';
 import { createCipher, resolveKey } from './cipher.ts';
+import { createFieldCipher, type FieldCipher } from './field-cipher.ts';
 import { createGithubTokens } from './github-tokens.ts';
 import { defaultModel } from './models.ts';
 import { createRotation } from './rotation.ts';
 import * as store from './store.ts';
 
+export type { FieldCipher } from './field-cipher.ts';
 export { defaultModel } from './models.ts';
 
 /** Set by the platform itself for every agent; a secret of that name would break it. */
@@ -35,6 +37,8 @@ export interface Secrets {
   /** The seat's own choice; else the organisation's, a global `MODEL_PROVIDER`; else the runtime's default. */
   readModel(id: string, runtime: string): Promise<{ model: string; source: 'workspace_secrets' | 'default' }>;
   saveModel(id: string, model: string): Promise<void>;
+  /** For secrets that are kept as single fields of something else: text in, text out. */
+  fields: FieldCipher;
   loops: Loop[];
   mount(app: FastifyInstance, authorize: Authorize): void;
 }
@@ -135,6 +139,7 @@ export async function createSecrets({ db, config, workspaces, log, clock, restar
   });
 
   return {
+    fields: createFieldCipher(cipher),
     loops: [createRotation(db, cipher)],
     merged,
     async globalKeys() {

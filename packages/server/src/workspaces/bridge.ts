@@ -6,7 +6,7 @@ export const quoteShell = (text: string): string => `'${text.replaceAll("'", "'\
 
 /**
  * Needs PLATFORM_URL, WORKSPACE_ID, TOKEN, NAME and answer(text). At least once: the cursor is stored after the answer, and the
- * id of a reply to a peer comes from the message it answers, so that a repeat is not a second one. Its own notifications are
+ * id of a reply comes from the message it answers, so that a repeat is not a second one. Its own notifications are
  * rows of the same type without a request, and peers are answered where they delegated: two programs never talk in circles.
  */
 export const BRIDGE = `
@@ -70,12 +70,13 @@ def think(text):
 
 def send(row, delegation, said):
     if not delegation:
-        return call("POST", f"/workspaces/{WORKSPACE_ID}/notify", {"message": said})
+        return call("POST", f"/workspaces/{WORKSPACE_ID}/notify", {"message": said, "in_reply_to": row["id"]})
+    message = inside(inside(row.get("request_body"), "params"), "message")
     reply = {
         "role": "user",
         "messageId": "reply-" + row["id"],
         "parts": [{"kind": "text", "text": said}],
-        "metadata": {"delegation_id": delegation},
+        "metadata": {"delegation_id": delegation, "in_reply_to": inside(message, "messageId") or row["id"]},
     }
     request = {"jsonrpc": "2.0", "id": row["id"], "method": "message/send", "params": {"message": reply}}
     return call("POST", f"/workspaces/{row['source_id']}/a2a", request)

@@ -128,7 +128,7 @@ const untilSaid = (id: string, text: string) =>
   waitFor(`the seat says ${text}`, async () => (await listSaid(id)).includes(text), PROGRAM_MS);
 
 describe('credentials', () => {
-  it('10.53 rotate: the old token 401, the new works; connection shows no token and touches none; non-external 400; no MOLECULE_ORG_ID', async () => {
+  it('10.53 20.90 rotate: the old token 401, the new works; connection shows no token and touches none; non-external 400; no MOLECULE_ORG_ID', async () => {
     const { workspace_id: id, auth_token: old } = await createExternal();
     const spare = (await test.admin.createToken({ params: { id } })).auth_token;
     expect(await beatWith(old, id)).toMatchObject({ status: 'ok' });
@@ -156,6 +156,26 @@ describe('credentials', () => {
     const ours = test.client(inside.token).listTokens({ params: { id: inside.id } });
     expect((await ours).count).toBe(1);
     for (const block of [shown, connection]) expect(JSON.stringify(block)).not.toContain('MOLECULE_ORG_ID');
+    const built = JSON.stringify(buildConnection({ workspaceId: id, name: 'x', platformUrl: 'https://x/', token: '' }));
+    expect([built.includes('https://x/registry'), built.includes('https://x//')]).toEqual([true, false]);
+  });
+
+  it('20.89 created without an address it waits for its agent, with every snippet; what is installed comes before what is started; run twice they parse', async () => {
+    const response = await test.admin.raw('POST', '/workspaces', {
+      body: JSON.stringify({ name: 'laptop', external: true }),
+      headers: { 'content-type': 'application/json' },
+    });
+    const created = (await response.json()) as { id: string; connection: Record<string, string> };
+    expect([response.status, await statusOf(created.id)]).toEqual([201, 'awaiting_agent']);
+    const { connection } = created;
+    for (const field of Object.keys(SNIPPETS)) expect(connection[field]).toContain(created.id);
+    expect(JSON.stringify(connection)).not.toContain('MOLECULE_ORG_ID');
+    const claude = connection.claude_code_channel_snippet ?? '';
+    expect(claude.indexOf('npm install')).toBeLessThan(claude.indexOf('["claude"'));
+    for (const field of ['hermes_channel_snippet', 'codex_snippet']) {
+      const twice = `${connection[field]}\n${connection[field]}`;
+      execFileSync('/bin/sh', ['-n'], { input: twice, stdio: ['pipe', 'ignore', 'pipe'] });
+    }
   });
 
   it('the seat rotates its own; unknown and removed seats → 404; of two rotations at once one token remains', async () => {

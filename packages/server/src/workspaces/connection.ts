@@ -22,12 +22,18 @@ const CURL_COMMENT = `# Registers the seat once, in poll mode. It goes back to w
 const PYTHON_COMMENT = `# Connects the seat with nothing but Python 3: registers in poll mode, beats every 20 seconds, fetches messages over
 # HTTP and answers people and delegated tasks with what answer() returns. Run it again at any time; Ctrl-C ends it.`;
 
+/** The snippets run without it, since it is in no public registry. */
+const CONNECT_COMMENT =
+  '# Where the command line of Molecule is installed, molecule connect does the same and keeps a session for each conversation.';
+
 const MCP_COMMENT = `# Any agent that is a command: it gets each message on its standard input, and what it prints is the answer. Put yours
-# in place of cat, which says back what it hears. This is no MCP server: messages are fetched over HTTP by Python 3.`;
+# in place of cat, which says back what it hears. This is no MCP server: messages are fetched over HTTP by Python 3.
+${CONNECT_COMMENT}`;
 
 const bridgedBy = (product: string) =>
   `# ${product} answers the messages of this seat, each in a run of its own, with the rights it has in this folder.
-# It is no plugin: a small Python 3 program registers the seat, beats and fetches messages over HTTP. Ctrl-C ends it.`;
+# It is no plugin: a small Python 3 program registers the seat, beats and fetches messages over HTTP. Ctrl-C ends it.
+${CONNECT_COMMENT}`;
 
 export function buildConnection({ workspaceId, name, platformUrl, token }: ConnectionInput): ConnectionBlock {
   const base = platformUrl.replace(/\/+$/, '');

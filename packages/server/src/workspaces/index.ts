@@ -49,6 +49,7 @@ export interface Workspaces {
     name: string,
   ): Promise<{ id: string; tier: number; x: number; y: number } | null>;
   get(id: string): Promise<WorkspaceRow | null>;
+  listById(ids: readonly string[]): Promise<WorkspaceRow[]>;
   /** The workspace and its ancestors up to the root, itself first. */
   listAncestry(id: string): ReturnType<typeof store.listAncestry>;
   service: WorkspaceService;
@@ -94,6 +95,7 @@ export function createWorkspaces({ db, events, log, ports, publicUrl }: Workspac
     createIn: service.createIn,
     findByParentAndName: store.findByParentAndName,
     get: (id) => store.findWorkspace(db.kysely, id),
+    listById: (ids) => store.listWorkspacesById(db.kysely, ids),
     listAncestry: (id) => store.listAncestry(db.kysely, id),
     service,
     loops: sleep.loops,

@@ -39,6 +39,10 @@ export async function findWorkspace(db: Executor, id: string): Promise<Workspace
   return row ?? null;
 }
 
+export async function listWorkspacesById(db: Executor, ids: readonly string[]): Promise<WorkspaceRow[]> {
+  return await db.selectFrom('workspaces').selectAll().where('id', 'in', ids).execute();
+}
+
 /** Locks the row until the transaction ends; its children may still be written, whose foreign key looks at it. */
 export async function lockWorkspace(trx: Transaction<Tables>, id: string): Promise<WorkspaceRow | null> {
   const row = await trx.selectFrom('workspaces').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();

@@ -2,6 +2,7 @@
 
 import type { LanguageModel } from 'ai';
 import type { Adapter } from '../adapter.ts';
+import { createSessionLog, recordTurns } from '../session-log.ts';
 import { createAiSdkExecutor } from './executor.ts';
 import { createPatientFetch, openModel } from './models.ts';
 import { chooseModel } from './providers.ts';
@@ -10,6 +11,7 @@ const MOST_STEPS = 50;
 const APIS = ['chat', 'responses'] as const;
 
 export function createAiSdkAdapter(): Adapter {
+  const session = createSessionLog();
   let opened: { sdk: typeof import('ai'); model: LanguageModel } | null = null;
   return {
     name: () => 'ai-sdk',
@@ -45,7 +47,8 @@ export function createAiSdkAdapter(): Adapter {
       if (!opened) throw new Error('setup() comes first');
       const steps = context.config.runtimeConfig.max_steps;
       const mostSteps = typeof steps === 'number' && Number.isInteger(steps) && steps > 0 ? steps : MOST_STEPS;
-      return createAiSdkExecutor({ ...opened, context, mostSteps });
+      return recordTurns(createAiSdkExecutor({ ...opened, context, mostSteps }), session);
     },
+    transcript: async (since, limit) => session.read(since, limit),
   };
 }

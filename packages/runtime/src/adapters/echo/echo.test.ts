@@ -241,7 +241,9 @@ describe('a lead', () => {
 
   it('answers a wake-up with the results and delegates nothing', async () => {
     const { test, tasks } = await startLead({});
-    const message = messageOf('Read the results.', { metadata: { internal: 'delegation_results' } });
+    const message = messageOf('[completed] "Delegation completed: [[echo: fail]]"', {
+      metadata: { internal: 'delegation_results' },
+    });
     const { body } = await test.call('message/send', message);
     expect(body.result.parts[0].text).toContain('Scripted echo agent');
     expect(tasks).toEqual([]);

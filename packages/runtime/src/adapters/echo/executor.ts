@@ -4,8 +4,7 @@ import { appendFileSync, constants, existsSync, readFileSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { typeOf } from '../../a2a/file-read.ts';
-import { toSafeName } from '../../tools/message.ts';
+import { toSafeName, typeOf } from '../../file-names.ts';
 import { AgentError } from '../../turn/failure.ts';
 import type { AdapterContext, Emit, Executor, FilePart, Turn, TurnResult } from '../adapter.ts';
 import { type Directive, readScript } from './directives.ts';
@@ -65,12 +64,19 @@ class ScriptedTurn {
 
   async run(): Promise<TurnResult> {
     const { name } = this.context.config;
+    if (this.turn.metadata.internal === 'delegation_results') return await this.tellResults();
     const { directives, text, topic } = readScript(this.turn.text, name);
     for (const directive of directives) await this.follow(directive);
     if (this.stream && this.replies.length === 0) await this.sayNumbers(this.stream);
     else if (this.replies.length > 0) await this.say(this.replies.join('\n\n'));
     else await this.answer(text, topic);
     return { text: '', files: this.files };
+  }
+
+  /** Woken by itself: delegating again would never end, and what the message quotes of tasks is no script. */
+  private async tellResults(): Promise<TurnResult> {
+    await this.say(`${NOTICE}\n\n${this.turn.delegationResults ?? 'The results were read in an earlier turn.'}`);
+    return { text: '', files: [] };
   }
 
   private async follow(directive: Directive): Promise<void> {
@@ -183,10 +189,7 @@ class ScriptedTurn {
 
   private async answer(task: string, topic: string): Promise<void> {
     const { name, role } = this.context.config;
-    const { delegationResults, metadata, files } = this.turn;
-    // Woken by itself: delegating again would never end.
-    if (metadata.internal === 'delegation_results')
-      return await this.say(`${NOTICE}\n\n${delegationResults ?? 'The results were read in an earlier turn.'}`);
+    const { files } = this.turn;
     const answered = await answerWithTeam({
       name,
       task,

@@ -2,9 +2,11 @@
 // and is what tests run. The README beside this file lists what scripts it.
 
 import type { Adapter } from '../adapter.ts';
+import { createSessionLog, recordTurns } from '../session-log.ts';
 import { createEchoExecutor } from './executor.ts';
 
 export function createEchoAdapter(): Adapter {
+  const session = createSessionLog();
   return {
     name: () => 'echo',
     displayName: () => 'Scripted (echo)',
@@ -24,6 +26,7 @@ export function createEchoAdapter(): Adapter {
     idleTimeoutOverride: () => null,
     memoryFilename: () => 'MEMORY.md',
     setup: async () => {},
-    createExecutor: async (context) => createEchoExecutor(context),
+    createExecutor: async (context) => recordTurns(createEchoExecutor(context), session),
+    transcript: async (since, limit) => session.read(since, limit),
   };
 }

@@ -1,8 +1,10 @@
 // Between a caller and a target of any two versions (ruling R7): everything in between speaks the canonical v0.3.
 
 import { isObject, type Json } from '../json.ts';
-import { toV03Reply, toV10Reply } from './replies.ts';
-import { toV10Request, type Version } from './requests.ts';
+import { createV02Replies } from './v0_2/replies.ts';
+import { toV03Reply, toV10Reply } from './v1_0/replies.ts';
+import { toV10Request } from './v1_0/requests.ts';
+import type { TargetVersion, Version } from './version.ts';
 
 export interface Translation {
   /** Replies and frames can go to the caller byte for byte. */
@@ -17,13 +19,27 @@ export interface Translation {
 
 const same = <T>(value: T): T => value;
 
-/** @param method the canonical v0.3 method of the request. */
-export function createTranslation(caller: Version, target: Version, method: string): Translation {
+function toCallerOf(caller: Version, method: string): Translation['toCaller'] {
+  switch (caller) {
+    case '0.2':
+      return createV02Replies();
+    case '0.3':
+      return same;
+    case '1.0':
+      return (reply) => toV10Reply(reply, method);
+  }
+}
+
+/**
+ * One per call.
+ * @param method the canonical v0.3 method of the request.
+ */
+export function createTranslation(caller: Version, target: TargetVersion, method: string): Translation {
   return {
     isIdentity: caller === target,
     toTarget: target === '1.0' ? toV10Request : same,
     fromTarget: target === '1.0' ? (reply) => toV03Reply(reply, method) : same,
-    toCaller: caller === '1.0' ? (reply) => toV10Reply(reply, method) : same,
+    toCaller: toCallerOf(caller, method),
   };
 }
 

@@ -7,6 +7,13 @@ export type Json = ColumnType<unknown, unknown, unknown>;
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 export type GeneratedTimestamp = ColumnType<Date, Date | string | undefined, Date | string>;
 
+export interface A2aClaimsTable {
+  key: Buffer;
+  holder: string;
+  token: string;
+  is_awaited: Generated<boolean>;
+}
+
 export interface A2aQueueTable {
   id: Generated<string>;
   workspace_id: string;
@@ -32,6 +39,38 @@ export interface A2aQueueTable {
   response_body: Json | null;
   timeout_seconds: number | null;
   schedule_id: string | null;
+  seq: GeneratedAlways<number>;
+  caller_key: string | null;
+  lane: string | null;
+  behind: Generated<boolean>;
+  round: Generated<number>;
+}
+
+export interface A2aStreamFramesTable {
+  stream_id: string;
+  seq: number;
+  frame: string;
+  upto: number;
+}
+
+export interface A2aStreamsTable {
+  id: string;
+  workspace_id: string;
+  caller_id: string | null;
+  method: string;
+  rpc_id: string;
+  message_id: string | null;
+  task_id: string | null;
+  context_id: string | null;
+  target_version: string;
+  ordinal: Generated<number>;
+  holder: string;
+  lease_token: string;
+  lease_until: Timestamp;
+  attempts: Generated<number>;
+  started_at: GeneratedTimestamp;
+  ended_at: Timestamp | null;
+  ending: string | null;
 }
 
 export interface ActivityLogsTable {
@@ -84,6 +123,25 @@ export interface CanvasViewportTable {
   saved_at: GeneratedTimestamp;
 }
 
+export interface ChannelMessagesTable {
+  id: Generated<string>;
+  channel_id: string;
+  message_key: string;
+  chat_id: string;
+  thread: string | null;
+  username: string | null;
+  is_reset: Generated<boolean>;
+  queue_id: string | null;
+  awaited: string | null;
+  is_noticed: Generated<boolean>;
+  reply: string | null;
+  reply_number: Generated<number>;
+  reply_parts_sent: Generated<number>;
+  reply_attempts: Generated<number>;
+  reply_due_at: Timestamp | null;
+  received_at: GeneratedTimestamp;
+}
+
 export interface DelegationsTable {
   delegation_id: string;
   caller_id: string;
@@ -105,6 +163,8 @@ export interface DelegationsTable {
   answered_at: Timestamp | null;
   created_at: GeneratedTimestamp;
   updated_at: GeneratedTimestamp;
+  parent_delegation_id: string | null;
+  path: string[] | null;
 }
 
 export interface GlobalSecretsTable {
@@ -123,6 +183,13 @@ export interface LeasesTable {
   expires_at: Timestamp;
 }
 
+export interface MachineDebtsTable {
+  id: string;
+  workspace_id: string;
+  instance_id: string | null;
+  due_at: Timestamp;
+}
+
 export interface OrgApiTokensTable {
   id: Generated<string>;
   token_hash: Buffer;
@@ -133,6 +200,34 @@ export interface OrgApiTokensTable {
   created_at: GeneratedTimestamp;
   last_used_at: Timestamp | null;
   revoked_at: Timestamp | null;
+}
+
+export interface OrgPluginAllowlistTable {
+  id: Generated<string>;
+  org_id: string;
+  plugin_name: string;
+  enabled_by: string;
+  enabled_at: GeneratedTimestamp;
+}
+
+export interface PendingUploadPiecesTable {
+  file_id: string;
+  place: number;
+  content: Buffer;
+}
+
+export interface PendingUploadsTable {
+  file_id: Generated<string>;
+  workspace_id: string;
+  direction: Generated<string>;
+  filename: string;
+  mime_type: string;
+  size_bytes: Generated<number>;
+  created_at: GeneratedTimestamp;
+  staged_at: Timestamp | null;
+  fetched_at: Timestamp | null;
+  acked_at: Timestamp | null;
+  expires_at: Timestamp;
 }
 
 export interface RuntimeImagePinsTable {
@@ -174,6 +269,13 @@ export interface StructureEventsTable {
   created_at: GeneratedTimestamp;
 }
 
+export interface WebhookDeliveriesTable {
+  source: string;
+  target: string;
+  delivery_id: string;
+  received_at: GeneratedTimestamp;
+}
+
 export interface WorkspaceAuthTokensTable {
   id: Generated<string>;
   workspace_id: string;
@@ -183,6 +285,21 @@ export interface WorkspaceAuthTokensTable {
   last_used_at: Timestamp | null;
   revoked_at: Timestamp | null;
   revoked_by_deletion: Generated<boolean>;
+}
+
+export interface WorkspaceChannelsTable {
+  id: Generated<string>;
+  workspace_id: string;
+  channel_type: string;
+  channel_config: Json;
+  key_id: Buffer | null;
+  enabled: Generated<boolean>;
+  allowed_users: Generated<Json>;
+  channel_budget: number | null;
+  last_message_at: Timestamp | null;
+  message_count: Generated<number>;
+  created_at: GeneratedTimestamp;
+  updated_at: GeneratedTimestamp;
 }
 
 export interface WorkspaceConfigTable {
@@ -273,21 +390,31 @@ export interface WorkspacesTable {
 }
 
 export interface Tables {
+  a2a_claims: A2aClaimsTable;
   a2a_queue: A2aQueueTable;
+  a2a_stream_frames: A2aStreamFramesTable;
+  a2a_streams: A2aStreamsTable;
   activity_logs: ActivityLogsTable;
   agents: AgentsTable;
   canvas_layouts: CanvasLayoutsTable;
   canvas_viewport: CanvasViewportTable;
+  channel_messages: ChannelMessagesTable;
   delegations: DelegationsTable;
   global_secrets: GlobalSecretsTable;
   leases: LeasesTable;
+  machine_debts: MachineDebtsTable;
   org_api_tokens: OrgApiTokensTable;
+  org_plugin_allowlist: OrgPluginAllowlistTable;
+  pending_upload_pieces: PendingUploadPiecesTable;
+  pending_uploads: PendingUploadsTable;
   runtime_image_pins: RuntimeImagePinsTable;
   schema_migrations: SchemaMigrationsTable;
   sessions: SessionsTable;
   sign_in_codes: SignInCodesTable;
   structure_events: StructureEventsTable;
+  webhook_deliveries: WebhookDeliveriesTable;
   workspace_auth_tokens: WorkspaceAuthTokensTable;
+  workspace_channels: WorkspaceChannelsTable;
   workspace_config: WorkspaceConfigTable;
   workspace_schedules: WorkspaceSchedulesTable;
   workspace_secrets: WorkspaceSecretsTable;

@@ -3,6 +3,7 @@
 import type { Config } from '../../config.ts';
 import type { Logger } from '../../platform/log.ts';
 import { type Backend, noBackend, type WorkloadExit } from '../backend.ts';
+import type { MachineDebts } from '../debts/index.ts';
 
 /** What the platform stores about workloads that live elsewhere. */
 export interface InstanceRegister {
@@ -19,6 +20,7 @@ export interface BackendDeps {
   log: Logger;
   platformUrl(): string;
   instances: InstanceRegister;
+  debts: MachineDebts;
   onExit(exit: WorkloadExit): void;
   /** Program and arguments of an agent process; the runtime of this repository unless given. */
   agentCommand?: readonly string[] | undefined;
@@ -29,6 +31,7 @@ export async function createBackend({
   log,
   platformUrl,
   instances,
+  debts,
   onExit,
   agentCommand,
 }: BackendDeps): Promise<Backend> {
@@ -81,6 +84,7 @@ export async function createBackend({
         imagePrefix: config.imagePrefix,
         platformUrl,
         instances,
+        debts,
         log,
       });
     }

@@ -6,9 +6,12 @@ import { z } from 'zod';
 import { firstBytes } from '../../byte-limits.ts';
 import { redactValues } from '../../redaction.ts';
 
-const CALL_MS = 120_000;
+/** No answer is waited for any longer. */
+export const CALL_MS = 120_000;
 /** A call on the message path may wait for this answer; no answer only means "not sure". */
 const STATUS_MS = 10_000;
+/** Timed out, too many: the same request may succeed later. */
+const PASSING = new Set([408, 429]);
 const MOST_BYTES = 64 * 1024;
 const MOST_CONSOLE_BYTES = 256 * 1024;
 const MOST_EXCERPT_BYTES = 512;
@@ -22,7 +25,17 @@ export interface ControlPlaneCredentials {
   adminToken: string | null;
 }
 
+/** What was asked for is refused, and was not done. */
+export class ControlPlaneRefusalError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ControlPlaneRefusalError';
+  }
+}
+
 export interface MachineRequest {
+  /** Sent as `Idempotency-Key`: repeated with the same one the request makes no second machine. */
+  key: string;
   workspaceId: string;
   runtime: string;
   tier: number;
@@ -95,7 +108,7 @@ export function createControlPlaneClient(credentials: ControlPlaneCredentials) {
   async function call(
     method: 'GET' | 'POST' | 'DELETE',
     path: string,
-    options: { bearer: string | null; body?: unknown; timeoutMs?: number; mostBytes?: number },
+    options: { bearer: string | null; body?: unknown; key?: string; timeoutMs?: number; mostBytes?: number },
   ): Promise<Answer> {
     const response = await request(`${baseUrl}${path}`, {
       method,
@@ -106,34 +119,45 @@ export function createControlPlaneClient(credentials: ControlPlaneCredentials) {
         ...(options.bearer === null ? {} : { authorization: `Bearer ${options.bearer}` }),
         ...(adminToken === null ? {} : { 'x-molecule-admin-token': adminToken }),
         ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(options.key === undefined ? {} : { 'idempotency-key': options.key }),
       },
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
     });
     return { status: response.statusCode, ...(await readBounded(response.body, options.mostBytes ?? MOST_BYTES)) };
   }
 
+  async function provision(key: string, body: Record<string, unknown>): Promise<Machine> {
+    const answer = await call('POST', '/cp/workspaces/provision', {
+      bearer: sharedSecret,
+      key,
+      body: { org_id: orgId, ...body },
+    });
+    if (answer.status === 201) return parseAnswer('provision', machine, answer);
+    const message = `the control plane answered ${answer.status}: ${clean(describeRefusal(answer))}`;
+    throw answer.status >= 400 && answer.status < 500 && !PASSING.has(answer.status)
+      ? new ControlPlaneRefusalError(message)
+      : new Error(message);
+  }
+
   const workspacePath = (id: string, instanceId: string, more = '') =>
     `/cp/workspaces/${encodeURIComponent(id)}${more}?instance_id=${encodeURIComponent(instanceId)}`;
 
   return {
-    /** @throws with the status and the control plane's `error` field; for the log only. */
-    async provision(machineRequest: MachineRequest): Promise<Machine> {
-      const answer = await call('POST', '/cp/workspaces/provision', {
-        bearer: sharedSecret,
-        body: {
-          org_id: orgId,
-          workspace_id: machineRequest.workspaceId,
-          runtime: machineRequest.runtime,
-          tier: machineRequest.tier,
-          platform_url: machineRequest.platformUrl,
-          env: machineRequest.env,
-          ...(machineRequest.image === null ? {} : { image: machineRequest.image }),
-        },
-      });
-      if (answer.status !== 201)
-        throw new Error(`the control plane answered ${answer.status}: ${clean(describeRefusal(answer))}`);
-      return parseAnswer('provision', machine, answer);
-    },
+    /**
+     * @throws with the status and the control plane's `error` field, for the log only: ControlPlaneRefusalError when no machine
+     * was made; after anything else there may be one.
+     */
+    provision: ({ key, workspaceId, runtime, tier, platformUrl, env, image }: MachineRequest): Promise<Machine> =>
+      provision(key, {
+        workspace_id: workspaceId,
+        runtime,
+        tier,
+        platform_url: platformUrl,
+        env,
+        ...(image === null ? {} : { image }),
+      }),
+    /** Asks again for the machine of an earlier request, to end it. @throws as `provision` does. */
+    recall: (key: string, workspaceId: string): Promise<Machine> => provision(key, { workspace_id: workspaceId }),
     /** @throws unless it was acknowledged. */
     async stop(id: string, instanceId: string): Promise<void> {
       const answer = await call('DELETE', workspacePath(id, instanceId), { bearer: sharedSecret });

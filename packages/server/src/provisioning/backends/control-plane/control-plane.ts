@@ -1,26 +1,44 @@
 // The `control-plane` backend: machines that somebody else starts for us (chapter 10 §7.6). Which machine a workspace has is
 // read from its row; files live on the machine, and tokens are handed out when its agent registers.
 
+import { randomUUID } from 'node:crypto';
 import type { Logger } from '../../../platform/log.ts';
-import { type Backend, OvertakenError, StartRefusedError, type WorkloadSpec } from '../../backend.ts';
+import {
+  type Backend,
+  OvertakenError,
+  StartBrokenOffError,
+  StartRefusedError,
+  type WorkloadSpec,
+} from '../../backend.ts';
+import type { MachineDebt, MachineDebts } from '../../debts/index.ts';
 import { logProvisionEvent } from '../../provlog.ts';
 import { imageOf } from '../image-reference.ts';
 import type { InstanceRegister } from '../index.ts';
-import { type ControlPlaneCredentials, createControlPlaneClient, type Machine } from './client.ts';
+import {
+  CALL_MS,
+  type ControlPlaneCredentials,
+  ControlPlaneRefusalError,
+  createControlPlaneClient,
+  type Machine,
+} from './client.ts';
 
 /** All that people are told: the control plane's own words name machines and networks (chapter 10 §7.4). */
 const START_FAILED = 'provisioning failed';
+/** Between two tries to end a machine that no row names. */
+const REPEAT_MS = 30_000;
+const DEBTS_AT_ONCE = 8;
 
 export interface ControlPlaneBackendOptions {
   credentials: ControlPlaneCredentials;
   imagePrefix: string;
   platformUrl(): string;
   instances: InstanceRegister;
+  debts: MachineDebts;
   log: Logger;
 }
 
 export function createControlPlaneBackend(options: ControlPlaneBackendOptions): Backend {
-  const { instances, log } = options;
+  const { instances, debts, log } = options;
   const client = createControlPlaneClient(options.credentials);
   let closed = false;
 
@@ -29,9 +47,10 @@ export function createControlPlaneBackend(options: ControlPlaneBackendOptions): 
     logProvisionEvent(log, 'provision.ec2_stopped', { workspace_id: id, instance_id: instanceId });
   }
 
-  async function askForMachine(spec: WorkloadSpec): Promise<Machine> {
+  async function askForMachine(spec: WorkloadSpec, key: string): Promise<Machine> {
     try {
       return await client.provision({
+        key,
         workspaceId: spec.id,
         runtime: spec.runtime,
         tier: spec.tier,
@@ -40,8 +59,39 @@ export function createControlPlaneBackend(options: ControlPlaneBackendOptions): 
         image: spec.imageDigest === null ? null : imageOf(options.imagePrefix, spec.runtime, spec.imageDigest),
       });
     } catch (error) {
-      log.error({ err: error, workspace_id: spec.id }, 'the control plane started no machine');
-      throw new StartRefusedError(START_FAILED);
+      if (error instanceof ControlPlaneRefusalError) {
+        log.error({ err: error, workspace_id: spec.id }, 'the control plane started no machine');
+        await debts.pay(key);
+        throw new StartRefusedError(START_FAILED);
+      }
+      log.error({ err: error, workspace_id: spec.id }, 'it is not known whether the control plane started a machine');
+      await debts.makeDue(key, 0);
+      throw new StartBrokenOffError(START_FAILED);
+    }
+  }
+
+  /** Ends a machine that no row names. @throws when it may still run. */
+  async function settle({ key, workspaceId, instanceId }: MachineDebt): Promise<void> {
+    try {
+      const owed = instanceId ?? (await client.recall(key, workspaceId)).instance_id;
+      // Before it is ended: a control plane that knows no keys would make another one each time it is asked.
+      if (instanceId === null) await debts.learn(key, owed);
+      await stopMachine(workspaceId, owed);
+    } catch (error) {
+      if (!(error instanceof ControlPlaneRefusalError)) throw error;
+      log.warn({ err: error, workspace_id: workspaceId }, 'no machine came of a request whose answer was lost');
+    }
+    await debts.pay(key);
+  }
+
+  async function settleLater(debt: MachineDebt): Promise<boolean> {
+    try {
+      await settle(debt);
+      return true;
+    } catch (error) {
+      log.error({ err: error, workspace_id: debt.workspaceId }, 'a machine that no workspace has could not be ended');
+      await debts.makeDue(debt.key, REPEAT_MS);
+      return false;
     }
   }
 
@@ -54,7 +104,9 @@ export function createControlPlaneBackend(options: ControlPlaneBackendOptions): 
     async start(spec) {
       if (closed) throw new OvertakenError('the platform is stopping');
       const earlier = await instances.find(spec.id);
-      const { instance_id: instanceId, state } = await askForMachine(spec);
+      const key = randomUUID();
+      await debts.owe(key, spec.id, CALL_MS + REPEAT_MS);
+      const { instance_id: instanceId, state } = await askForMachine(spec, key);
       logProvisionEvent(log, 'provision.ec2_started', {
         workspace_id: spec.id,
         instance_id: instanceId,
@@ -63,10 +115,10 @@ export function createControlPlaneBackend(options: ControlPlaneBackendOptions): 
         state: state ?? null,
       });
       try {
-        await spec.record({ instanceId });
+        await spec.record({ instanceId, requestKey: key });
       } catch (error) {
-        // Nobody would find it again, so it is ended by what is in memory.
-        await stopMachine(spec.id, instanceId).catch((failure: unknown) =>
+        // No row names it, so it is ended by what is in memory; what that does not reach is owed.
+        await settle({ key, workspaceId: spec.id, instanceId }).catch((failure: unknown) =>
           log.error(
             { err: failure, workspace_id: spec.id, instance_id: instanceId },
             'suspected leak: an unrecorded machine',
@@ -82,9 +134,16 @@ export function createControlPlaneBackend(options: ControlPlaneBackendOptions): 
     },
     async stop(id) {
       const instanceId = await instances.find(id);
-      if (instanceId === null) return;
-      await stopMachine(id, instanceId);
-      await instances.clear(id, instanceId);
+      if (instanceId !== null) {
+        await stopMachine(id, instanceId);
+        await instances.clear(id, instanceId);
+      }
+      // Else an earlier machine would register in place of the next one.
+      for (const debt of await debts.of(id)) await settle(debt);
+    },
+    async settleDebts() {
+      const settled = await Promise.all((await debts.due(DEBTS_AT_ONCE)).map(settleLater));
+      return settled.filter(Boolean).length;
     },
     async isRunning(id) {
       try {

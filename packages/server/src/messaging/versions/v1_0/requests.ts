@@ -1,9 +1,7 @@
 // Requests of A2A v0.3 ⇄ v1.0 (chapter 20 §1.4). Unknown methods pass through in both directions.
 
-import { isObject, type Json } from '../json.ts';
+import { isObject, type Json } from '../../json.ts';
 import { toV03Message, toV03PushConfig, toV10Message, toV10PushConfig } from './parts.ts';
-
-export type Version = '0.3' | '1.0';
 
 const METHODS: Record<string, string> = {
   SendMessage: 'message/send',
@@ -19,24 +17,11 @@ const METHODS: Record<string, string> = {
 };
 const V10_METHODS = Object.fromEntries(Object.entries(METHODS).map(([v10, v03]) => [v03, v10]));
 
-const isPascalCase = (method: unknown) => typeof method === 'string' && /^[A-Z]/.test(method);
-
-/** The version replies are given in: what the header says, else what the method's spelling says. */
-export function readCallerVersion(body: Json, versionHeader: string | undefined): Version {
-  return /^1(\.|$)/.test(versionHeader ?? '') || isPascalCase(body.method) ? '1.0' : '0.3';
-}
-
-/** True for requests to convert; an upper-case role alone is enough. */
-export function usesV10(body: Json, callerVersion: Version): boolean {
-  if (callerVersion === '1.0') return true;
-  const message = isObject(body.params) ? body.params.message : undefined;
-  return isObject(message) && String(message.role ?? '').startsWith('ROLE_');
-}
-
+/** v1.0 waits unless told otherwise; a v0.3 configuration that is silent leaves that to the agent. */
 function toV03Configuration({ returnImmediately, taskPushNotificationConfig, ...configuration }: Json): Json {
   return {
     ...configuration,
-    ...(returnImmediately === undefined ? {} : { blocking: !returnImmediately }),
+    blocking: returnImmediately !== true,
     ...(isObject(taskPushNotificationConfig)
       ? { pushNotificationConfig: toV03PushConfig(taskPushNotificationConfig).pushNotificationConfig }
       : {}),
@@ -75,11 +60,15 @@ function toV03Params(method: unknown, params: Json): Json {
   }
 }
 
+/** A push config that was given no name goes by the task's id: v0.3 lets it be left out, v1.0 does not. */
 function toV10Params(method: unknown, params: Json): Json {
   switch (method) {
     case 'tasks/pushNotificationConfig/set':
-      return toV10PushConfig(params);
-    case 'tasks/pushNotificationConfig/get':
+      return { id: params.taskId, ...toV10PushConfig(params) };
+    case 'tasks/pushNotificationConfig/get': {
+      const { id, pushNotificationConfigId, ...rest } = params;
+      return { ...rest, taskId: id, id: pushNotificationConfigId ?? id };
+    }
     case 'tasks/pushNotificationConfig/list':
     case 'tasks/pushNotificationConfig/delete': {
       const { id, pushNotificationConfigId, ...rest } = params;

@@ -1,7 +1,7 @@
 // Messages, parts, artifacts and tasks of A2A v0.3 ⇄ v1.0, both ways (chapter 20 §1.4). v1.0 JSON is ProtoJSON: no `kind`,
 // upper-case roles and states. Unknown fields pass through, so nothing an agent says is lost on the way.
 
-import { isObject, type Json } from '../json.ts';
+import { isObject, type Json } from '../../json.ts';
 
 const mapItems = (items: unknown, convert: (item: Json) => unknown): unknown =>
   Array.isArray(items) ? items.map((item) => (isObject(item) ? convert(item) : item)) : items;
@@ -90,14 +90,17 @@ export function toV10Message({ kind: _kind, ...message }: Json): Json {
 const messageOf = (convert: (message: Json) => Json) => (message: unknown) =>
   isObject(message) ? convert(message) : message;
 
-export const toV03Status = (status: unknown): unknown =>
-  isObject(status) ? withFields(status, { state: translate(TO_V03_STATE), message: messageOf(toV03Message) }) : status;
+/** ProtoJSON leaves out what is at its default; v0.3 wants a state. */
+export const toV03Status = (status: unknown): Json => ({
+  state: 'unknown',
+  ...(isObject(status) ? withFields(status, { state: translate(TO_V03_STATE), message: messageOf(toV03Message) }) : {}),
+});
 
 export const toV10Status = (status: unknown): unknown =>
   isObject(status) ? withFields(status, { state: translate(TO_V10_STATE), message: messageOf(toV10Message) }) : status;
 
 export const toV03Artifact = (artifact: unknown): unknown =>
-  isObject(artifact) ? withFields(artifact, { parts: toV03Parts }) : artifact;
+  isObject(artifact) ? { parts: [], ...withFields(artifact, { parts: toV03Parts }) } : artifact;
 
 export const toV10Artifact = (artifact: unknown): unknown =>
   isObject(artifact) ? withFields(artifact, { parts: toV10Parts }) : artifact;
@@ -106,10 +109,10 @@ export function toV03Task(task: Json): Json {
   return {
     kind: 'task',
     ...withFields(task, {
-      status: toV03Status,
       artifacts: (artifacts) => mapItems(artifacts, toV03Artifact),
       history: (history) => mapItems(history, toV03Message),
     }),
+    status: toV03Status(task.status),
   };
 }
 

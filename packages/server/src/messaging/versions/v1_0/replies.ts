@@ -1,7 +1,8 @@
 // JSON-RPC replies and stream frames of A2A v0.3 ⇄ v1.0 (chapter 20 §1.4). What a result looks like depends on the method that
-// asked for it: v1.0 wraps what a message led to and leaves what was asked of a task bare. Errors are the same in both.
+// asked for it: v1.0 wraps what a message led to and leaves what was asked of a task bare. Errors are errors.ts' business.
 
-import { isObject, type Json } from '../json.ts';
+import { isObject, type Json } from '../../json.ts';
+import { toV03Error, toV10Error } from './errors.ts';
 import {
   toV03Artifact,
   toV03Message,
@@ -45,7 +46,7 @@ function toV03Event(result: Json): unknown {
   if (isObject(result.task)) return toV03Task(result.task);
   if (isObject(result.statusUpdate)) {
     const status = toV03Status(result.statusUpdate.status);
-    const final = isObject(status) && RESTING.has(String(status.state));
+    const final = RESTING.has(String(status.state));
     return { kind: 'status-update', ...result.statusUpdate, status, final };
   }
   if (isObject(result.artifactUpdate)) {
@@ -74,18 +75,19 @@ function toV10Result(result: unknown, method: string): unknown {
   }
 }
 
+/** ProtoJSON leaves empty lists out. */
 function toV03Result(result: unknown, method: string): unknown {
   switch (method) {
     case 'tasks/get':
     case 'tasks/cancel':
       return isObject(result) ? toV03Task(result) : result;
     case 'tasks/list':
-      return isObject(result) ? { ...result, tasks: mapList(result.tasks, toV03Task) } : result;
+      return isObject(result) ? { ...result, tasks: mapList(result.tasks ?? [], toV03Task) } : result;
     case 'tasks/pushNotificationConfig/set':
     case 'tasks/pushNotificationConfig/get':
       return isObject(result) ? toV03PushConfig(result) : result;
     case 'tasks/pushNotificationConfig/list':
-      return isObject(result) && Array.isArray(result.configs) ? mapList(result.configs, toV03PushConfig) : result;
+      return isObject(result) ? mapList(result.configs ?? [], toV03PushConfig) : result;
     case 'tasks/pushNotificationConfig/delete':
       return null;
     default:
@@ -93,11 +95,14 @@ function toV03Result(result: unknown, method: string): unknown {
   }
 }
 
-const withResult = (reply: unknown, convert: (result: unknown) => unknown): unknown =>
-  isObject(reply) && 'result' in reply ? { ...reply, result: convert(reply.result) } : reply;
+function convertReply(reply: unknown, result: (result: unknown) => unknown, error: (error: Json) => Json): unknown {
+  if (!isObject(reply)) return reply;
+  if (isObject(reply.error)) return { ...reply, error: error(reply.error) };
+  return 'result' in reply ? { ...reply, result: result(reply.result) } : reply;
+}
 
 /** @param method the canonical v0.3 method that was called. */
 export const toV10Reply = (reply: unknown, method: string) =>
-  withResult(reply, (result) => toV10Result(result, method));
+  convertReply(reply, (result) => toV10Result(result, method), toV10Error);
 export const toV03Reply = (reply: unknown, method: string) =>
-  withResult(reply, (result) => toV03Result(result, method));
+  convertReply(reply, (result) => toV03Result(result, method), toV03Error);

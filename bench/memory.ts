@@ -15,6 +15,8 @@ const MANY_SEATS = 1_000;
 const BEAT_SECONDS = 30;
 /** Within it the platform gives back what its start or the registering took. */
 const SETTLE_SECONDS = 15;
+/** The platform collects its garbage thoroughly once after work, and no sooner than half a minute after the last time. */
+const QUIET_SECONDS = 40;
 const WINDOW_SECONDS = 10;
 const BEAT_CONNECTIONS = 8;
 const MEMORY_AIMS = { postgres: 120, embedded: 300 };
@@ -50,8 +52,8 @@ async function measureStore(stage: Stage, settings: Settings, store: Store, load
   const emptyCpu = await measureCpu(platform.pid);
   const emptyMb = residentMb(platform.pid);
   const some = await registerSeats(platform, SOME_SEATS);
-  const beating = beatFor(load, platform.url, some, SETTLE_SECONDS + WINDOW_SECONDS);
-  await pause(SETTLE_SECONDS * 1000);
+  const beating = beatFor(load, platform.url, some, QUIET_SECONDS + WINDOW_SECONDS);
+  await pause(QUIET_SECONDS * 1000);
   const someCpu = await measureCpu(platform.pid);
   await beating;
   const many = [...some, ...(await registerSeats(platform, MANY_SEATS - SOME_SEATS, 'further seat'))];

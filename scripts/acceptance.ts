@@ -54,7 +54,7 @@ function claimedCases(title: string): string[] {
 }
 
 const TITLE =
-  /\b(?:it|test)(?:\.(?:each\([^)]*\)|only|skip|for\([^)]*\)|concurrent))*\(\s*(['"`])((?:\\.|(?!\1).)*)\1/gs;
+  /\b(?:it|test)(?:\.(?:each\([^)]*\)|only|for\([^)]*\)|(?:skipIf|runIf)\((?:[^()]|\([^()]*\))*\)|concurrent))*\(\s*(['"`])((?:\\.|(?!\1).)*)\1/gs;
 
 const cases = readCases();
 const unknown: string[] = [];

@@ -9,7 +9,7 @@ const HELP = `npm run chaos -- [--messages=1000] [--delegations=200] [--strikes=
 
   --messages     how many messages are sent, a quarter of them as streams
   --delegations  how many tasks are delegated
-  --strikes      how often something fails, at most; no more once everything is acknowledged
+  --strikes      how often something fails, at most; no more once everything is acknowledged and done
   --seed         what an earlier run printed, to repeat it
   --quiet        only the report
   --keep         leave everybody's output in its folder; one with findings is always left

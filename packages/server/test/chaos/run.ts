@@ -3,6 +3,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { createRandom, waitFor } from '@molecule/testkit';
+import type { Pool } from 'pg';
 import { audit, type Findings, listUnfinished } from './audit.ts';
 import { planRun } from './plan.ts';
 import { setStage } from './stage.ts';
@@ -12,7 +13,7 @@ export interface ChaosRun {
   seed: number;
   messages: number;
   delegations: number;
-  /** Strikes at most; the run also ends them when every message was acknowledged. */
+  /** Strikes at most; the run also ends them when everything is acknowledged and done. */
   strikes: number;
   /** Keep the folder with everybody's output. */
   keep: boolean;
@@ -37,6 +38,13 @@ const CALLERS = 4;
 const [LEAST_PAUSE_MS, MORE_PAUSE_MS] = [200, 1_200];
 /** Leases of what a killed replica held run out, and are looked at no earlier than a minute after a start. */
 const SETTLE_LIMIT_MS = 300_000;
+
+/** A database that was struck tells nothing: there may be work left in it. */
+const isIdle = (pool: Pool) =>
+  listUnfinished(pool).then(
+    (unfinished) => unfinished.length === 0,
+    () => false,
+  );
 
 export async function runChaos(run: ChaosRun): Promise<ChaosReport> {
   const { seed, messages, delegations, say } = run;
@@ -63,7 +71,7 @@ export async function runChaos(run: ChaosRun): Promise<ChaosReport> {
     const areDone = () => callers.every(({ party }) => party.exitCode() === 0);
     const strikes = createStrikes(stage, callers, random);
     let struck = 0;
-    while (struck < run.strikes && !areDone()) {
+    while (struck < run.strikes && !(areDone() && (await isIdle(stage.pool)))) {
       await pause(LEAST_PAUSE_MS + random.below(MORE_PAUSE_MS));
       struck += 1;
       say(`${struck}: ${await strikes.strike()}`);

@@ -28,7 +28,7 @@ const CANVAS = '[data-testid=canvas-root]';
 const toasts = (page: Page) => page.getByTestId('toast');
 
 async function exportOf(page: Page, id: string): Promise<{ name: string; text: string }> {
-  await cardButton(page, id).click({ button: 'right', position: { x: 60, y: 14 } });
+  await node(page, id).click({ button: 'right', position: { x: 60, y: 14 } });
   const [download] = await Promise.all([
     page.waitForEvent('download'),
     page.getByRole('menuitem', { name: 'Export bundle' }).click(),
@@ -94,7 +94,7 @@ test('a bundle that comes up in part lists who failed and why; what is no bundle
   const keeper = await stage.seat('Keeper', { x: 300, y: 200 });
   await stage.enter(page);
   await dropOn(page, CANVAS, [{ name: 'notes.txt', text: 'hello' }]);
-  await expect(toasts(page).filter({ hasText: 'notes.txt is no bundle' })).toBeVisible();
+  await expect(toasts(page).filter({ hasText: 'notes.txt ignored' })).toBeVisible();
   await dropOn(page, CANVAS, [{ name: 'broken.bundle.json', text: '{"name":' }]);
   await expect(toasts(page).filter({ hasText: 'broken.bundle.json was not imported: it is not JSON' })).toBeVisible();
   await dropOn(page, CANVAS, [{ name: 'odd.bundle.json', text: '{"name":7}' }]);
@@ -121,6 +121,10 @@ test('a bundle that comes up in part lists who failed and why; what is no bundle
   const failed = result.locator('[data-testid=bundle-entry][data-status=failed]');
   await expect(failed).toHaveCount(1);
   await expect(failed).toContainText('Night desk');
+  await page.evaluate(() => {
+    for (const each of document.querySelectorAll<HTMLElement>('[data-testid=toast] [aria-label=Dismiss]')) each.click();
+  });
+  await expect(toasts(page)).toHaveCount(0);
   await expectAccessible(page);
   await keepBothThemes(page, 'bundle-result');
   await page.setViewportSize({ width: 390, height: 844 });

@@ -200,7 +200,7 @@ test('C59 a batch restart of three with one failure leaves that one selected and
     await node(page, id).click({ position: { x: 60, y: 14 }, modifiers: index === 0 ? [] : ['Shift'] });
   const bar = page.getByTestId('batch-bar');
   await expect(bar).toContainText('3 selected');
-  await expect(bar.getByRole('button')).toHaveText(['Restart', 'Pause', 'Hibernate', /Clear/]);
+  await expect(bar.getByRole('button')).toHaveText(['Restart', 'Pause', 'Hibernate', 'Move to…', 'Delete…', /Clear/]);
   await keepBothThemes(page, 'c59-batch');
   await page.route(`**/workspaces/${bee}/restart**`, (route) =>
     route.fulfill({ status: 500, json: { error: 'the log has the reason', code: 'internal' } }),

@@ -19,6 +19,7 @@ import { useDeepLink } from './use-deep-link.ts';
 import { useProvisionToasts } from './use-event-toasts.ts';
 import { useKeyboard } from './use-keyboard.ts';
 import { useKeyboardRoom } from './use-keyboard-room.ts';
+import { useLongPress } from './use-long-press.ts';
 import { useNarrow } from './use-media.ts';
 
 const SidePanel = lazy(() => import('../panels/side-panel.tsx').then((module) => ({ default: module.SidePanel })));
@@ -86,6 +87,7 @@ function Regions() {
   useProvisionToasts();
   useDeepLink();
   useKeyboardRoom();
+  useLongPress();
   // A phone starts with the list; its bottom bar leads to the graph.
   const showsList = isNarrow ? view !== 'graph' || isEmpty : view === 'list';
   return (

@@ -1,7 +1,7 @@
 // What can be done with several selected workspaces at once. Failures stay selected and the bar stays with them.
 
 import { useState } from 'react';
-import { type BatchFailure, listAlsoPaused, listTargets, runBatch } from '../commands/batch.ts';
+import { describeFailures, listAlsoPaused, listTargets, runBatch } from '../commands/batch.ts';
 import { DONE_WORDS, type RunAction } from '../commands/lifecycle.ts';
 import { openDialog } from '../dialogs/dialog-store.ts';
 import { selectMany, useConnection, useSelection, useWorkspaces } from '../live/index.ts';
@@ -13,13 +13,6 @@ const ACTIONS: readonly { id: RunAction; label: string }[] = [
   { id: 'resume', label: 'Resume' },
   { id: 'hibernate', label: 'Hibernate' },
 ];
-const MOST_NAMED = 3;
-
-function describeFailures(failures: readonly BatchFailure[], action: RunAction): string {
-  const named = failures.slice(0, MOST_NAMED).map(({ node, error }) => `${node.name} (${error.message})`);
-  const more = failures.length - named.length;
-  return `Not ${DONE_WORDS[action]}: ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-}
 
 export function BatchBar() {
   const { ids } = useSelection();
@@ -40,7 +33,7 @@ export function BatchBar() {
     if (done > 0) toast.success(`${done} ${DONE_WORDS[action]}`);
     if (failures.length === 0) return;
     selectMany(failures.map(({ node }) => node.id));
-    toast.error(describeFailures(failures, action));
+    toast.error(describeFailures(failures, DONE_WORDS[action]));
   }
 
   function start(action: RunAction) {
@@ -49,21 +42,34 @@ export function BatchBar() {
     else void act(action);
   }
 
+  /** Those that are left stay selected, and the bar with them. */
+  function retain(left: readonly string[]) {
+    setRetained(left.length > 0);
+    selectMany(left);
+  }
+
+  const locked = !canWrite || busy !== null;
+  const why = canWrite ? undefined : 'The platform is out of reach';
   const offered = ACTIONS.filter(({ id }) => id === busy || listTargets(ids, id).length > 0);
   return (
     <div className="batch" role="toolbar" aria-label="Selected workspaces" data-testid="batch-bar">
       <b>{ids.length} selected</b>
       {offered.map(({ id, label }) => (
-        <Button
-          key={id}
-          busy={busy === id}
-          disabled={!canWrite || busy !== null}
-          title={canWrite ? undefined : 'The platform is out of reach'}
-          onClick={() => start(id)}
-        >
+        <Button key={id} busy={busy === id} disabled={locked} title={why} onClick={() => start(id)}>
           {label}
         </Button>
       ))}
+      <Button disabled={locked} title={why} onClick={() => openDialog({ kind: 'move-many', ids, onDone: retain })}>
+        Move to…
+      </Button>
+      <Button
+        className="danger"
+        disabled={locked}
+        title={why}
+        onClick={() => openDialog({ kind: 'delete-many', ids, onDone: retain })}
+      >
+        Delete…
+      </Button>
       <i className="sep" />
       <Button
         onClick={() => {

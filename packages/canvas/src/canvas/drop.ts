@@ -50,16 +50,29 @@ function clampInto(card: Rect, box: Rect): { x: number; y: number } {
   };
 }
 
-/** The slot a card gets inside a team, in absolute coordinates. */
-export function slotIn(layout: Layout, into: string, card: Rect, id: string): { x: number; y: number } {
+/** Slots for several cards inside a team, in absolute coordinates and in the order of the cards; none touch. */
+export function slotsIn(
+  layout: Layout,
+  into: string,
+  cards: readonly (Rect & { id: string })[],
+): { x: number; y: number }[] {
   const team = layout.byId.get(into);
-  if (!team) return { x: card.x, y: card.y };
-  const taken = team.children.flatMap((child) => {
-    const box = child === id ? undefined : layout.byId.get(child);
+  if (!team) return cards.map(({ x, y }) => ({ x, y }));
+  const moved = new Set(cards.map(({ id }) => id));
+  const taken: Rect[] = team.children.flatMap((child) => {
+    const box = moved.has(child) ? undefined : layout.byId.get(child);
     return box ? [{ x: box.relX, y: box.relY, width: box.width, height: box.height }] : [];
   });
-  const slot = findFreeSlot(taken, card);
-  return { x: team.x + slot.x, y: team.y + slot.y };
+  return cards.map((card) => {
+    const slot = findFreeSlot(taken, card);
+    taken.push({ ...slot, width: card.width, height: card.height });
+    return { x: team.x + slot.x, y: team.y + slot.y };
+  });
+}
+
+/** The slot a card gets inside a team, in absolute coordinates. */
+export function slotIn(layout: Layout, into: string, card: Rect, id: string): { x: number; y: number } {
+  return slotsIn(layout, into, [{ ...card, id }])[0] ?? { x: card.x, y: card.y };
 }
 
 /** The nearest place outside of the team it leaves that touches nobody on its new level. */

@@ -1,7 +1,7 @@
 // The organisation as a tree grid: the first screen of a phone, and the accessible alternative to the graph.
 
 import { Search } from 'lucide-react';
-import { type KeyboardEvent, useMemo, useState } from 'react';
+import { type KeyboardEvent, type MouseEvent, useMemo, useState } from 'react';
 import { useNarrow } from '../app/use-media.ts';
 import { openDialog } from '../dialogs/dialog-store.ts';
 import { useSelection, useWorkspaces } from '../live/index.ts';
@@ -9,6 +9,7 @@ import { Icon, IconButton, Mark, plural, StatusGlyph, statusLabel } from '../ui/
 import { ListRow } from './list-row.tsx';
 import { filterRows, listRows, type Row } from './list-rows.ts';
 import { setCollapsed } from './moves.ts';
+import { NodeMenu, type NodeMenuRequest } from './node-menu.tsx';
 import { PhoneBar } from './phone-bar.tsx';
 import { Brand, ConnectionPill, countStatuses, Toolbar } from './toolbar.tsx';
 
@@ -52,6 +53,13 @@ export function ListView() {
     () => (filter === null ? listRows(workspaces) : filterRows(workspaces, filter)),
     [workspaces, filter],
   );
+  const [menu, setMenu] = useState<NodeMenuRequest | null>(null);
+  function openMenu(event: MouseEvent<HTMLDivElement>) {
+    const row = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-node]') : null;
+    if (!row?.dataset.node) return;
+    event.preventDefault();
+    setMenu({ id: row.dataset.node, point: { x: event.clientX, y: event.clientY } });
+  }
   const tabStop = rows.find((row) => row.node.id === id)?.node.id ?? rows[0]?.node.id;
 
   return (
@@ -87,6 +95,7 @@ export function ListView() {
           aria-label={`Organisation, ${plural(workspaces.length, 'workspace')}`}
           data-testid="list-view"
           onKeyDown={(event) => moveBetween(rows, event)}
+          onContextMenu={openMenu}
         >
           {rows.map((row) => (
             <ListRow key={row.node.id} row={row} isTabStop={row.node.id === tabStop} />
@@ -94,6 +103,7 @@ export function ListView() {
         </div>
         {rows.length === 0 && <p className="m-none muted">No workspace is in this state.</p>}
       </main>
+      {menu && <NodeMenu request={menu} onClose={() => setMenu(null)} />}
       {isNarrow && <PhoneBar active="list" />}
     </div>
   );

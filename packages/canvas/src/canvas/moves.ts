@@ -62,15 +62,16 @@ export function listMoves(layout: Layout, move: Save): Save[] {
 
 const MOST_NAMED = 3;
 
-/** Moves the cards and says which of them could not be moved; those return to where they were. */
-export async function saveMoves(layout: Layout, moves: readonly Save[]): Promise<void> {
+/** Moves the cards and says which of them could not be moved; those return to where they were. @returns their ids. */
+export async function saveMoves(layout: Layout, moves: readonly Save[]): Promise<string[]> {
   const all = moves.flatMap((move) => listMoves(layout, move));
   const failures = await saveAll(all);
   const own = failures.filter(({ id }) => moves.some((move) => move.id === id));
-  if (own.length === 0) return;
+  if (own.length === 0) return [];
   const names = own.slice(0, MOST_NAMED).map(({ id }) => getWorkspace(id)?.name ?? 'A workspace');
   const more = own.length > MOST_NAMED ? ` and ${own.length - MOST_NAMED} more` : '';
   toast.error(`${names.join(', ')}${more} could not be moved: ${own[0]?.error.message ?? ''}`);
+  return own.map(({ id }) => id);
 }
 
 /** Back onto the grid: the children of a team, each with what is inside it. */

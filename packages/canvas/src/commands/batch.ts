@@ -1,6 +1,6 @@
 // One action for several workspaces: whom it applies to, a few at a time, and who is left.
 
-import { getWorkspace, type WorkspaceNode } from '../live/index.ts';
+import { getWorkspace, listDescendants, useLive, type WorkspaceNode } from '../live/index.ts';
 import { listPausedWith, listRunActions, type RunAction, sendRun } from './lifecycle.ts';
 
 const AT_ONCE = 4;
@@ -28,21 +28,52 @@ export function listAlsoPaused(ids: readonly string[]): WorkspaceNode[] {
   return [...others.values()];
 }
 
+/** The chosen that are not below another chosen one: what happens to those happens to everyone below them. */
+export function listTopmost(ids: readonly string[]): WorkspaceNode[] {
+  const chosen = new Set(ids);
+  return ids.flatMap((id) => getWorkspace(id) ?? []).filter((node) => !isBelowOneOf(node, chosen));
+}
+
+/** The chosen with everyone below them, each once. */
+export function listReached(ids: readonly string[]): WorkspaceNode[] {
+  const { model } = useLive.getState();
+  return listTopmost(ids).flatMap((node) => [
+    node,
+    ...listDescendants(model, node.id).flatMap((id) => model.nodes[id] ?? []),
+  ]);
+}
+
 export interface BatchFailure {
   node: WorkspaceNode;
   error: Error;
 }
 
-/** Resolves with those that failed. */
-export async function runBatch(targets: readonly WorkspaceNode[], action: RunAction): Promise<BatchFailure[]> {
+const MOST_NAMED = 3;
+
+/** `Not restarted: Ann (no backend), Bob (…) and 2 more` */
+export function describeFailures(failures: readonly BatchFailure[], done: string): string {
+  const named = failures.slice(0, MOST_NAMED).map(({ node, error }) => `${node.name} (${error.message})`);
+  const more = failures.length - named.length;
+  return `Not ${done}: ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** A few at a time. Resolves with those that failed. */
+export async function runEach(
+  targets: readonly WorkspaceNode[],
+  work: (node: WorkspaceNode) => Promise<unknown>,
+): Promise<BatchFailure[]> {
   const queue = [...targets];
   const failures: BatchFailure[] = [];
   const worker = async () => {
     for (let node = queue.shift(); node; node = queue.shift()) {
       const own = node;
-      await sendRun(own.id, action, { quiet: true }).catch((error: Error) => failures.push({ node: own, error }));
+      await work(own).catch((error: Error) => failures.push({ node: own, error }));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return failures;
 }
+
+/** Resolves with those that failed. */
+export const runBatch = (targets: readonly WorkspaceNode[], action: RunAction): Promise<BatchFailure[]> =>
+  runEach(targets, ({ id }) => sendRun(id, action, { quiet: true }));

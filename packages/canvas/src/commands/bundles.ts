@@ -46,10 +46,7 @@ async function importBundle(file: File): Promise<void> {
 /** Brings in every bundle among the files, one after the other; of the others it says that they are none. */
 export async function importBundles(files: readonly File[]): Promise<void> {
   const others = files.filter((file) => !isBundleFile(file)).map(({ name }) => name);
-  if (others.length > 0)
-    toast.error(
-      `${others.join(', ')} ${others.length === 1 ? 'is' : 'are'} no bundle: their names end in .bundle.json`,
-    );
+  if (others.length > 0) toast.error(`${others.join(', ')} ignored: a bundle is called something.bundle.json`);
   for (const file of files.filter(isBundleFile)) await importBundle(file);
 }
 

@@ -1,35 +1,14 @@
 // Deleting a workspace with everything below it: names what goes, asks for a tick, and says when an agent could not be stopped.
 // It shows what was there when it opened: the cards go with the first event, and a stop that failed is said after that.
 
-import { ApiError } from '@molecule/contract';
 import { useState } from 'react';
-import { api } from '../app/api.ts';
 import { focusSomeCard } from '../canvas/focus.ts';
 import { exportBundle } from '../commands/bundles.ts';
-import { dropWorkspace, getWorkspace, listDescendants, setDeleting, useConnection, useLive } from '../live/index.ts';
+import { removeWorkspace } from '../commands/remove.ts';
+import { getWorkspace, listDescendants, useConnection, useLive } from '../live/index.ts';
 import { Button, ConfirmDialog, plural } from '../ui/index.ts';
 import { closeDialog } from './dialog-store.ts';
-import { countStopFailures, Victims } from './victims.tsx';
-
-const TIMEOUT_MS = 60_000;
-
-async function remove(id: string, purge: boolean): Promise<void> {
-  setDeleting(id, true);
-  try {
-    await api.deleteWorkspace({ params: { id }, query: { confirm: true, purge }, timeoutMs: TIMEOUT_MS });
-    dropWorkspace(id, true);
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) {
-      dropWorkspace(id, true);
-      return;
-    }
-    // The rows are gone then; what is still drawn stays dimmed until a retry succeeds.
-    const count = countStopFailures(error);
-    if (count !== null) throw new Error(`Removed, but ${count} could not be stopped. Retry stops what is left.`);
-    setDeleting(id, false);
-    throw error;
-  }
-}
+import { Victims } from './victims.tsx';
 
 export function DeleteDialog({ id }: { id: string }) {
   const { canWrite } = useConnection();
@@ -55,7 +34,7 @@ export function DeleteDialog({ id }: { id: string }) {
       disabled={!canWrite || (isTeam && !understood)}
       onConfirm={async () => {
         setTried(true);
-        await remove(id, purge);
+        await removeWorkspace(id, purge);
         // The card that had the focus is gone; after the dialog has given it back to nobody.
         requestAnimationFrame(() => focusSomeCard(node.parent_id));
       }}

@@ -12,6 +12,7 @@ export type DialogRequest =
       point?: { x: number; y: number } | null;
     }
   | { kind: 'delete'; id: string }
+  | { kind: 'delete-many'; ids: readonly string[]; onDone(left: readonly string[]): void }
   | { kind: 'pause'; id: string }
   | { kind: 'pause-many'; ids: readonly string[]; onConfirm(): void }
   | { kind: 'hibernate'; id: string; tasks: number }
@@ -19,6 +20,7 @@ export type DialogRequest =
   | { kind: 'rotate'; id: string }
   | { kind: 'give-model' }
   | { kind: 'move'; id: string }
+  | { kind: 'move-many'; ids: readonly string[]; onDone(left: readonly string[]): void }
   | { kind: 'extract'; id: string }
   | { kind: 'rename'; id: string }
   | { kind: 'import'; dir?: string }

@@ -10,13 +10,15 @@ import { RotateDialog } from './connect/rotate-dialog.tsx';
 import { ConnectModelDialog } from './connect-model-dialog.tsx';
 import { CreateDialog } from './create-dialog.tsx';
 import { DeleteDialog } from './delete-dialog.tsx';
+import { DeleteManyDialog } from './delete-many-dialog.tsx';
 import { closeDialog, type DialogRequest, useDialogs } from './dialog-store.ts';
 import { GiveModelDialog } from './give-model-dialog.tsx';
 import { ImportDialog } from './import/import-dialog.tsx';
 import { DissolveDialog, HibernateDialog, PauseDialog, PauseManyDialog } from './lifecycle-dialogs.tsx';
+import { MoveDialog } from './move-dialog.tsx';
 import { SearchDialog } from './search-dialog.tsx';
 import { SettingsDialog } from './settings/settings-dialog.tsx';
-import { ExtractDialog, MoveDialog, RenameDialog } from './workspace-dialogs.tsx';
+import { ExtractDialog, RenameDialog } from './workspace-dialogs.tsx';
 import './dialogs.css';
 
 function ShortcutsDialog() {
@@ -42,6 +44,8 @@ function Opened({ request }: { request: DialogRequest }) {
       return <CreateDialog {...request} />;
     case 'delete':
       return <DeleteDialog id={request.id} />;
+    case 'delete-many':
+      return <DeleteManyDialog ids={request.ids} onDone={request.onDone} />;
     case 'pause':
       return <PauseDialog id={request.id} />;
     case 'pause-many':
@@ -57,7 +61,9 @@ function Opened({ request }: { request: DialogRequest }) {
     case 'rename':
       return <RenameDialog id={request.id} />;
     case 'move':
-      return <MoveDialog id={request.id} />;
+      return <MoveDialog ids={[request.id]} />;
+    case 'move-many':
+      return <MoveDialog ids={request.ids} onDone={request.onDone} />;
     case 'extract':
       return <ExtractDialog id={request.id} />;
     case 'import':

@@ -5,10 +5,11 @@ import { useState } from 'react';
 import { api } from '../app/api.ts';
 import { listAlsoPaused } from '../commands/batch.ts';
 import { listPausedWith, sendRun } from '../commands/lifecycle.ts';
+import { countStopFailures } from '../commands/remove.ts';
 import { dropWorkspace, listDescendants, useConnection, useLive, useWorkspace } from '../live/index.ts';
 import { ConfirmDialog, plural, TextField, toast } from '../ui/index.ts';
 import { closeDialog } from './dialog-store.ts';
-import { countStopFailures, Victims } from './victims.tsx';
+import { Victims } from './victims.tsx';
 
 const TIMEOUT_MS = 60_000;
 

@@ -1,6 +1,6 @@
 // A roving tab list: arrows, Home and End move, the panel follows. `panelId` links each tab with what it shows.
 
-import type { KeyboardEvent, ReactNode } from 'react';
+import { type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react';
 
 export interface Tab<T extends string> {
   id: T;
@@ -20,6 +20,15 @@ export interface TabsProps<T extends string> {
 }
 
 export function Tabs<T extends string>({ tabs, active, label, look = 'line', className = '', onChange }: TabsProps<T>) {
+  const list = useRef<HTMLDivElement>(null);
+  // On a phone the list is wider than the screen: what is open stands in its middle.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new active tab is what moves the list
+  useEffect(() => {
+    const tab = list.current?.querySelector('[aria-selected=true]');
+    if (!list.current || !tab) return;
+    const [own, outer] = [tab.getBoundingClientRect(), list.current.getBoundingClientRect()];
+    list.current.scrollLeft += own.left + own.width / 2 - (outer.left + outer.width / 2);
+  }, [active]);
   function move(event: KeyboardEvent<HTMLDivElement>) {
     const open = tabs.filter((tab) => tab.disabledReason === undefined);
     const at = open.findIndex((tab) => tab.id === active);
@@ -34,6 +43,7 @@ export function Tabs<T extends string>({ tabs, active, label, look = 'line', cla
   }
   return (
     <div
+      ref={list}
       role="tablist"
       aria-label={label}
       className={`${look === 'seg' ? 'seg' : 'tabs'} ${className}`}

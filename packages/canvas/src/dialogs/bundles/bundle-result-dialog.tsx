@@ -3,7 +3,7 @@
 import type { ImportedBundle } from '@molecule/contract';
 import { listImported } from '../../commands/bundle-files.ts';
 import { getWorkspace, select } from '../../live/index.ts';
-import { Button, Dialog, plural, StatusGlyph } from '../../ui/index.ts';
+import { Button, Dialog, plural, StatusGlyph, toSentence } from '../../ui/index.ts';
 import { closeDialog } from '../dialog-store.ts';
 import './bundles.css';
 
@@ -26,7 +26,7 @@ function Entry({ of: { name, status, error, workspace_id: id } }: { of: Imported
           </Button>
         )}
       </div>
-      {status === 'failed' && <p className="bundle-error">{error ?? 'No details reported'}</p>}
+      {status === 'failed' && <p className="bundle-error">{toSentence(error ?? 'No details reported')}</p>}
     </li>
   );
 }

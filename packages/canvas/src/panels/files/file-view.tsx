@@ -8,6 +8,7 @@ import { api } from '../../app/api.ts';
 import { useConnection, type WorkspaceNode } from '../../live/index.ts';
 import { Button, ConfirmDialog, Delayed, formatBytes, Kbd, Skeleton, saveAs, toast } from '../../ui/index.ts';
 import { useTabState } from '../tab-state.ts';
+import { MovePathDialog } from './folder-dialogs.tsx';
 import { isWritable, nameOf } from './place.ts';
 
 interface FileViewProps {
@@ -15,6 +16,8 @@ interface FileViewProps {
   root: FileRootName;
   path: string;
   onLeave(): void;
+  /** It has another path now. */
+  onMoved(to: string): void;
 }
 
 /** Null = there is no such file (yet). */
@@ -109,9 +112,11 @@ function NoText({ path, stored }: { path: string; stored: NonNullable<Stored> })
 }
 
 export function FileView(props: FileViewProps) {
-  const { root, path, onLeave } = props;
+  const { node, root, path, onLeave, onMoved } = props;
   const { stored, save, text, isChanged, change, giveUp, remove } = useFile(props);
   const [isDeleting, setDeleting] = useState(false);
+  const [isMoving, setMoving] = useState(false);
+  const client = useQueryClient();
   const { canWrite } = useConnection();
   const writable = isWritable(root);
   if (stored.isPending)
@@ -156,6 +161,11 @@ export function FileView(props: FileViewProps) {
             {isChanged ? (stored.data === null ? 'New, not saved yet' : 'Not saved yet') : 'Saved'}
           </span>
           {stored.data !== null && (
+            <Button look="line" disabled={!canWrite || isChanged} onClick={() => setMoving(true)}>
+              Rename…
+            </Button>
+          )}
+          {stored.data !== null && (
             <Button look="danger" disabled={!canWrite} onClick={() => setDeleting(true)}>
               Delete…
             </Button>
@@ -175,6 +185,18 @@ export function FileView(props: FileViewProps) {
             Save <Kbd keys="Mod+S" />
           </Button>
         </div>
+      )}
+      {isMoving && (
+        <MovePathDialog
+          node={node}
+          path={path}
+          onClose={() => setMoving(false)}
+          onMoved={(to) => {
+            client.removeQueries({ queryKey: ['file', node.id, root, path] });
+            void client.invalidateQueries({ queryKey: ['files', node.id] });
+            onMoved(to);
+          }}
+        />
       )}
       {isDeleting && (
         <ConfirmDialog

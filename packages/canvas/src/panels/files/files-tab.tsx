@@ -1,15 +1,39 @@
 // The Files tab: the folders of a workspace, one level at a time, and the file that is open (spec chapter 50 §7.9).
 // Drafts outlive the tab; reading and saving one file is file-view.tsx'.
 
-import { useQuery } from '@tanstack/react-query';
-import { ChevronRight, File, FilePlus2, Folder } from 'lucide-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import {
+  ChevronRight,
+  File,
+  FilePlus2,
+  Folder,
+  FolderPlus,
+  FolderUp,
+  MoreHorizontal,
+  Pencil,
+  Trash2,
+  Upload,
+} from 'lucide-react';
 import { Fragment, useState } from 'react';
 import { api } from '../../app/api.ts';
 import { useConnection, type WorkspaceNode } from '../../live/index.ts';
-import { Button, Delayed, Dialog, formatBytes, Icon, IconButton, Skeleton, Tabs, TextField } from '../../ui/index.ts';
+import {
+  Button,
+  Delayed,
+  formatBytes,
+  Icon,
+  IconButton,
+  Menu,
+  type MenuGroups,
+  Skeleton,
+  Tabs,
+} from '../../ui/index.ts';
 import { useTabState } from '../tab-state.ts';
 import { FileView } from './file-view.tsx';
-import { FIRST_PLACE, isWritable, join, listFolders, nameOf, type Place, ROOTS, refuseName } from './place.ts';
+import { EmptyFolderDialog, MovePathDialog, NewFileDialog, NewFolderDialog } from './folder-dialogs.tsx';
+import { FIRST_PLACE, isWritable, listFolders, nameOf, type Place, ROOTS } from './place.ts';
+import { chooseFiles, UploadDialog } from './upload-dialog.tsx';
+import type { Chosen } from './upload-plan.ts';
 import './files.css';
 
 const ROOT_TABS = ROOTS.map((root) => ({ id: root, label: root }));
@@ -36,50 +60,6 @@ function Crumbs({ place, onGo }: { place: Place; onGo(folder: string): void }) {
         </>
       )}
     </nav>
-  );
-}
-
-function NewFileDialog({
-  folder,
-  onCreate,
-  onClose,
-}: {
-  folder: string;
-  onCreate(path: string): void;
-  onClose(): void;
-}) {
-  const [name, setName] = useState('');
-  const [isTried, setTried] = useState(false);
-  const refusal = refuseName(name);
-  const create = () => {
-    setTried(true);
-    if (refusal === null) onCreate(join(folder, name));
-  };
-  return (
-    <Dialog
-      title="New file"
-      onClose={onClose}
-      footer={
-        <>
-          <Button size="lg" look="line" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button size="lg" look="primary" onClick={create}>
-            Create
-          </Button>
-        </>
-      }
-    >
-      <TextField
-        label={`Name, below /configs${folder === '' ? '' : `/${folder}`}`}
-        hint="With slashes for folders of its own: notes/today.md"
-        error={isTried ? refusal : null}
-        value={name}
-        data-autofocus=""
-        onChange={(event) => setName(event.target.value)}
-        onKeyDown={(event) => event.key === 'Enter' && create()}
-      />
-    </Dialog>
   );
 }
 
@@ -133,10 +113,46 @@ function Listing({ node, place, onGo }: { node: WorkspaceNode; place: Place; onG
   );
 }
 
+/** What is asked about the folder that is shown. */
+type Asked = { kind: 'file' | 'folder' | 'rename' | 'empty' } | { kind: 'upload'; chosen: readonly Chosen[] };
+
+function listFolderActions(folder: string, ask: (asked: Asked) => void): MenuGroups {
+  const upload = (kind: 'files' | 'folder') => chooseFiles(kind, (chosen) => ask({ kind: 'upload', chosen }));
+  const isRoot = folder === '';
+  return [
+    [
+      { id: 'new-file', label: 'New file…', icon: FilePlus2, onSelect: () => ask({ kind: 'file' }) },
+      { id: 'new-folder', label: 'New folder…', icon: FolderPlus, onSelect: () => ask({ kind: 'folder' }) },
+    ],
+    [
+      { id: 'upload-files', label: 'Upload files…', icon: Upload, onSelect: () => upload('files') },
+      { id: 'upload-folder', label: 'Upload a folder…', icon: FolderUp, onSelect: () => upload('folder') },
+    ],
+    [
+      ...(isRoot
+        ? []
+        : [{ id: 'rename', label: 'Rename or move…', icon: Pencil, onSelect: () => ask({ kind: 'rename' as const }) }]),
+      {
+        id: 'empty',
+        label: isRoot ? 'Clear /configs…' : 'Delete its files…',
+        icon: Trash2,
+        danger: true,
+        onSelect: () => ask({ kind: 'empty' }),
+      },
+    ],
+  ];
+}
+
+const folderOf = (path: string) => (path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '');
+
 export function FilesTab({ node }: { node: WorkspaceNode }) {
   const [place, setPlace] = useTabState<Place>(`${node.id}.files.place`, FIRST_PLACE);
-  const [isCreating, setCreating] = useState(false);
+  const [asked, setAsked] = useState<Asked | null>(null);
   const { canWrite } = useConnection();
+  const client = useQueryClient();
+  const refresh = () => client.invalidateQueries({ queryKey: ['files', node.id] });
+  const close = () => setAsked(null);
+  const goTo = (folder: string) => setPlace({ ...place, folder, file: null });
   return (
     <div className="folders">
       <div className="folders-roots">
@@ -150,12 +166,19 @@ export function FilesTab({ node }: { node: WorkspaceNode }) {
       </div>
       <div className="folders" role="tabpanel" id={`panel-${place.root}`} aria-label={place.root}>
         <div className="folders-bar">
-          <Crumbs place={place} onGo={(folder) => setPlace({ ...place, folder, file: null })} />
+          <Crumbs place={place} onGo={goTo} />
           {!isWritable(place.root) && <span className="tag line">Read only</span>}
           {isWritable(place.root) && place.file === null && (
-            <IconButton label="New file" small disabled={!canWrite} onClick={() => setCreating(true)}>
-              <Icon of={FilePlus2} small />
-            </IconButton>
+            <>
+              <IconButton label="New file" small disabled={!canWrite} onClick={() => setAsked({ kind: 'file' })}>
+                <Icon of={FilePlus2} small />
+              </IconButton>
+              <Menu groups={listFolderActions(place.folder, setAsked)}>
+                <IconButton label="Folder actions" small disabled={!canWrite}>
+                  <Icon of={MoreHorizontal} small />
+                </IconButton>
+              </Menu>
+            </>
           )}
         </div>
         {place.file === null ? (
@@ -167,17 +190,39 @@ export function FilesTab({ node }: { node: WorkspaceNode }) {
             root={place.root}
             path={place.file}
             onLeave={() => setPlace({ ...place, file: null })}
+            onMoved={(file) => setPlace({ ...place, folder: folderOf(file), file })}
           />
         )}
       </div>
-      {isCreating && (
+      {asked?.kind === 'file' && (
         <NewFileDialog
           folder={place.folder}
-          onClose={() => setCreating(false)}
-          onCreate={(path) => {
-            setCreating(false);
-            setPlace({ ...place, folder: path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '', file: path });
+          onClose={close}
+          onCreate={(path) => setPlace({ ...place, folder: folderOf(path), file: path })}
+        />
+      )}
+      {asked?.kind === 'folder' && <NewFolderDialog folder={place.folder} onClose={close} onCreate={goTo} />}
+      {asked?.kind === 'rename' && (
+        <MovePathDialog
+          node={node}
+          path={place.folder}
+          onClose={close}
+          onMoved={(folder) => {
+            goTo(folder);
+            void refresh();
           }}
+        />
+      )}
+      {asked?.kind === 'empty' && (
+        <EmptyFolderDialog node={node} folder={place.folder} onClose={close} onEmptied={() => void refresh()} />
+      )}
+      {asked?.kind === 'upload' && (
+        <UploadDialog
+          node={node}
+          folder={place.folder}
+          chosen={asked.chosen}
+          onClose={close}
+          onUploaded={() => void refresh()}
         />
       )}
     </div>

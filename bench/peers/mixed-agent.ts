@@ -5,7 +5,7 @@ import { serve } from './peer.ts';
 
 const TEXT = 'The quarter closed 4 % above plan; the two late invoices are paid. '.repeat(6);
 /** Every so many messages finds it busy. */
-const BUSY_EVERY = 20;
+const BUSY_EVERY = 50;
 const CHUNKS = 8;
 let calls = 0;
 

@@ -19,6 +19,7 @@ import * as store from './store.ts';
 import { AUTH_CHANNEL, createTokenCache } from './token-cache.ts';
 
 export { foreignCookiesOf } from './authorize.ts';
+export { equalSecrets } from './credentials.ts';
 export { lookUp } from './lookup.ts';
 
 const SIGN_IN_MINUTES = 10;
@@ -28,8 +29,6 @@ export interface MintedToken {
   token: string;
   prefix: string;
 }
-
-export { equalSecrets } from './credentials.ts';
 
 export interface Auth {
   authorize: Authorize;

@@ -3,7 +3,7 @@
 
 import type { Events } from '../events/index.ts';
 import { extractText, type Messaging, type QueueRow, resultOf } from '../messaging/index.ts';
-import type { Database } from '../platform/db/index.ts';
+import { type Database, isUniqueViolation } from '../platform/db/index.ts';
 import { notFound, PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import type { ChannelAdapter, ChannelConfig, Inbound, InboundMessage, WebhookRequest } from './adapters/adapter.ts';
@@ -120,11 +120,13 @@ export function createInbound({ db, events, messaging, adapters, configs, log, f
     return { messageId, body: { jsonrpc: '2.0', id: messageId, method: 'message/send', params: { message: body } } };
   }
 
-  async function accept(row: ChannelRow, message: InboundMessage, text: string): Promise<void> {
+  /** @returns false when the channel was taken away since it was looked up. */
+  async function accept(row: ChannelRow, message: InboundMessage, text: string): Promise<boolean> {
     const { workspace_id: workspaceId, channel_type: type } = row;
     const past = await store.listHistory(db.kysely, row, originOf(type), message.chatId);
-    const item = await db.tx(async (trx): Promise<QueueRow | null> => {
+    const item = await db.tx(async (trx): Promise<QueueRow | 'known' | 'gone'> => {
       const { chatId, thread, username } = message;
+      if (!(await store.lockEnabled(trx, row.id))) return 'gone';
       const id = await store.insertMessage(trx, {
         channelId: row.id,
         key: message.messageId,
@@ -132,9 +134,8 @@ export function createInbound({ db, events, messaging, adapters, configs, log, f
         thread,
         username,
       });
-      if (id === null) return null;
-      // Taken away since it was looked up: with its workspace, or by hand.
-      if (!(await store.noteInbound(trx, row.id))) return null;
+      if (id === null) return 'known';
+      await store.noteInbound(trx, row.id);
       const stored = await messaging.acceptIn(trx, {
         workspaceId,
         origin: originOf(type),
@@ -151,7 +152,9 @@ export function createInbound({ db, events, messaging, adapters, configs, log, f
       });
       return stored;
     });
-    if (item) messaging.begin(item);
+    if (item === 'gone') return false;
+    if (item !== 'known') messaging.begin(item);
+    return true;
   }
 
   async function take(candidates: readonly ChannelRow[], message: InboundMessage): Promise<WebhookReply> {
@@ -163,8 +166,13 @@ export function createInbound({ db, events, messaging, adapters, configs, log, f
       log.info({ channel_id: choice.row.id }, 'a message of somebody who is not on the list of a channel was dropped');
       return { status: 'ignored' };
     }
-    await accept(choice.row, message, choice.text);
-    return { status: 'accepted' };
+    try {
+      return { status: (await accept(choice.row, message, choice.text)) ? 'accepted' : 'no_channel' };
+    } catch (error) {
+      // Of an earlier channel of the same chat, which was removed: the message is on its way.
+      if (isUniqueViolation(error, 'a2a_queue_active_idx')) return { status: 'accepted' };
+      throw error;
+    }
   }
 
   async function answerLocally(row: ChannelRow, { chatId, key, thread, reply, forgets }: Local): Promise<void> {

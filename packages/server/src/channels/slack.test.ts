@@ -177,6 +177,21 @@ describe('a message in a chat', () => {
     expect((messageOf(agent.calls.at(-1)).metadata as { history: unknown[] }).history).toEqual([]);
   });
 
+  it('that is on its way when its channel is removed and connected anew is not taken a second time', async () => {
+    const hold = holdCalls(replyWith('done'));
+    const agent = await startAgent(hold.respond);
+    const channelId = await connect(agent);
+    const payload = slackMessage('once');
+    await sendSlack(test.url, payload);
+    await agent.waitForCalls(1);
+    await test.admin.deleteChannel({ params: { id: agent.id, channelId } });
+    await connect(agent);
+    expect(await sendSlack(test.url, payload)).toEqual({ status: 200, body: { status: 'accepted' } });
+    hold.release();
+    await settle();
+    expect(agent.calls).toHaveLength(1);
+  });
+
   it('with [name] is for the agent of that name, without for the one that was there first', async () => {
     const [first, second] = [await startAgent(), await startAgent()];
     await connect(first, { username: 'Dev Lead' });
@@ -273,6 +288,15 @@ describe('an answer', () => {
     await connect(agent);
     await sendSlack(test.url, slackMessage('when you can'));
     await idle();
+    // One that goes out at once, as after a crash, does not wait.
+    const putOff = (until: string | null) =>
+      sql`update a2a_queue set next_attempt_at = ${until}::timestamptz where workspace_id = ${agent.id}`.execute(
+        test.db.kysely,
+      );
+    await putOff(null);
+    await runLoop('channel-replies');
+    expect(slack.said()).toEqual([]);
+    await putOff(new Date(Date.now() + 30_000).toISOString());
     await runLoop('channel-replies');
     await runLoop('channel-replies');
     expect(slack.said().map(({ text }) => text)).toEqual([expect.stringContaining('stored')]);

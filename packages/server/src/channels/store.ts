@@ -116,12 +116,14 @@ export async function giveBack(db: Executor, id: string): Promise<void> {
   await sql`update workspace_channels set message_count = greatest(message_count - 1, 0) where id = ${id}`.execute(db);
 }
 
-/** Something came in. @returns false when the channel is not enabled any more; else it stays so until the commit. */
-export async function noteInbound(trx: Transaction<Tables>, id: string): Promise<boolean> {
-  const result = await sql`
-    update workspace_channels set last_message_at = now() where id = ${id} and enabled returning id
-  `.execute(trx);
+/** Whether the channel is still enabled; if so it stays that until the commit. */
+export async function lockEnabled(trx: Transaction<Tables>, id: string): Promise<boolean> {
+  const result = await sql`select id from workspace_channels where id = ${id} and enabled for update`.execute(trx);
   return result.rows.length > 0;
+}
+
+export async function noteInbound(trx: Transaction<Tables>, id: string): Promise<void> {
+  await sql`update workspace_channels set last_message_at = now() where id = ${id}`.execute(trx);
 }
 
 /** Something was sent. @param uncounted how many of it have not been counted yet. */
@@ -264,13 +266,13 @@ export async function listEnabledOf(db: Executor, workspaceId: string, type: str
   return result.rows;
 }
 
-/** Tells senders whose message waits for its agent that it does, once each. @returns how many it were. */
+/** Tells senders whose message was put off that it waits, once each. @returns how many it were. */
 export async function noticeWaiting(db: Executor, text: string, limit: number): Promise<number> {
   const result = await sql`
     update channel_messages m set is_noticed = true, ${dueNow(text)}
     where m.id in (
       select w.id from channel_messages w join a2a_queue q on q.id = w.queue_id
-      where w.queue_id is not null and not w.is_noticed and q.status = 'queued'
+      where w.queue_id is not null and not w.is_noticed and q.status = 'queued' and q.next_attempt_at > now()
       order by w.received_at limit ${limit} for update of w skip locked
     ) returning m.id
   `.execute(db);

@@ -171,6 +171,7 @@ describe('a bot that is asked', () => {
     telegram.push(message('what is my name?'));
     await agent.waitForCalls(2);
     expect(historyOf(agent, 1)).toEqual([]);
+    await test.platform.messaging.idle();
     telegram.push(message('and now?'));
     await agent.waitForCalls(3);
     expect(historyOf(agent, 2)).toMatchObject([{ text: 'what is my name?' }]);

@@ -3,7 +3,7 @@
 
 import { acquireLease, type Database, dropExpiredLeases, type Lease, REPLICA_PREFIX } from './db/index.ts';
 
-const TTL_MS = 30_000;
+export const PRESENCE_MS = 30_000;
 /** Renewed with this much left: a renewal may fail, or be late, once. */
 const RENEW_BELOW_MS = 20_000;
 
@@ -26,7 +26,7 @@ export function createPresence(db: Database, instanceId: string): Presence {
   async function renew(): Promise<void> {
     if (lease && (await lease.renew())) return;
     epoch += 1;
-    lease = await acquireLease(db, holder, holder, TTL_MS);
+    lease = await acquireLease(db, holder, holder, PRESENCE_MS);
     await dropExpiredLeases(db);
   }
 

@@ -2,6 +2,7 @@
 // may never cause.
 
 import { answerStatus, breakOff, failureOf, replyStatus } from '@molecule/testkit';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type MachineSeats, SHARED_SECRET, startMachineSeats } from '../../test/machine-seats.ts';
 import { readConfig } from '../config.ts';
@@ -21,6 +22,10 @@ afterAll(async () => {
 });
 
 const instanceOf = async (id: string) => (await seats.row(id)).instance_id;
+const debtsOf = async (id: string) =>
+  await seats.db.kysely.selectFrom('machine_debts').selectAll().where('workspace_id', '=', id).execute();
+const makeDebtsDue = async (id: string) =>
+  void (await sql`update machine_debts set due_at = now() where workspace_id = ${id}`.execute(seats.db.kysely));
 const linesOf = (event: string, id: string) =>
   seats.logged.filter((line) => line.startsWith(`evt: ${event} `) && line.includes(id));
 
@@ -95,6 +100,7 @@ describe('machines of a control plane', () => {
     for (const marker of markers) expect(shown).not.toContain(marker);
 
     seats.controlPlane.fail('provision', null);
+    await seats.admin.deleteWorkspace({ params: { id } });
     const sealed = await seats.createOnline({ secrets: { SEALED_KEY: 'value' } });
     await seats.db.kysely
       .updateTable('workspace_secrets')
@@ -157,6 +163,60 @@ describe('putting machines away', () => {
     seats.controlPlane.fail('provision', answerStatus(507, { error: 'no room' }));
     await seats.admin.restartWorkspace({ params: { id } });
     expect((await seats.until(id, 'failed')).last_sample_error).toBe('provisioning failed');
+
+    // Nothing of it is left in the end: not even the machine that could not be stopped, or one that nobody can say was made.
+    seats.controlPlane.fail('provision', null);
+    await seats.admin.deleteWorkspace({ params: { id } });
+    expect(seats.controlPlane.machineOf(id)).toBeUndefined();
+    expect(await debtsOf(id)).toEqual([]);
+  });
+
+  it('a machine whose start is never heard of is found again by its key, ended, and the seat started anew', async () => {
+    let lost = 0;
+    seats.controlPlane.fail('provision', (response, _request, perform) => {
+      lost += 1;
+      perform();
+      response.destroy();
+    });
+    seats.silenceAgents(true);
+    const id = await seats.create();
+    expect((await seats.until(id, 'failed')).last_sample_error).toBe('provisioning failed');
+    expect([lost, seats.machines(id).map(({ state }) => state)]).toEqual([1, ['running']]);
+    // It cannot be ended while nothing answers, and is not forgotten for that.
+    for (const fault of [answerStatus(503), answerStatus(401)]) {
+      seats.controlPlane.fail('provision', fault);
+      await makeDebtsDue(id);
+      expect(await seats.run('machine-debts')).toEqual({ ended: 0 });
+      expect(await debtsOf(id)).toHaveLength(1);
+    }
+
+    seats.controlPlane.fail('provision', null);
+    seats.silenceAgents(false);
+    await makeDebtsDue(id);
+    expect(await seats.run('machine-debts')).toEqual({ ended: 1 });
+    expect(seats.machines(id).map(({ state }) => state)).toEqual(['terminated']);
+    expect(await debtsOf(id)).toEqual([]);
+    await sql`update workspaces set retry_at = now() where id = ${id}`.execute(seats.db.kysely);
+    expect((await seats.run('health-sweep')).restarted).toBe(1);
+    await seats.until(id, 'online');
+    expect(seats.machines(id).map(({ state }) => state)).toEqual(['terminated', 'running']);
+    await seats.admin.deleteWorkspace({ params: { id } });
+  });
+
+  it('a refusal owes nothing, and is not tried again', async () => {
+    seats.controlPlane.fail('provision', answerStatus(402, { error: 'unpaid' }));
+    const id = await seats.create();
+    await seats.until(id, 'failed');
+    seats.controlPlane.fail('provision', null);
+    expect(await debtsOf(id)).toEqual([]);
+    await seats.run('health-sweep');
+    const { retry_at } = await seats.db.kysely
+      .selectFrom('workspaces')
+      .select('retry_at')
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow();
+    expect([retry_at, seats.machines(id)]).toEqual([null, []]);
+    await seats.admin.deleteWorkspace({ params: { id } });
   });
 
   it('a tombstone that still holds its machine is reconciled, and so is a sleeping seat', async () => {

@@ -1,24 +1,15 @@
-// After the faults: rows, processes and tokens have to agree, and nothing may be on its way for ever.
+// After the faults: rows, workloads and tokens have to agree, and nothing may be on its way for ever.
 
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Client } from '@molecule/contract';
 import type pg from 'pg';
-import { listMarkedProcesses, readRecord } from '../../src/provisioning/backends/process-record.ts';
 import type { Seat } from './seats.ts';
-
-interface Row {
-  id: string;
-  status: string;
-  last_sample_error: string | null;
-  tokens: string[];
-}
+import type { AuditedRow as Row, Stage } from './stage.ts';
 
 export interface AuditTargets {
   pool: pg.Pool;
   admin: Client;
-  agentsRoot: string;
+  stage: Pick<Stage, 'running' | 'recorded' | 'heldToken'>;
   seats: readonly Seat[];
 }
 
@@ -27,7 +18,7 @@ const RESTING = new Set(['paused', 'removed', 'failed']);
 
 async function readRows(pool: pg.Pool): Promise<Row[]> {
   const { rows } = await pool.query<Row>(`
-    select w.id, w.status::text, w.last_sample_error,
+    select w.id, w.status::text, w.instance_id, w.last_sample_error,
       coalesce(array_agg(encode(t.token_hash, 'hex')) filter (where t.id is not null), '{}') as tokens
     from workspaces w left join workspace_auth_tokens t on t.workspace_id = w.id and t.revoked_at is null
     group by w.id`);
@@ -45,20 +36,21 @@ export async function listUnsettled(pool: pg.Pool): Promise<string[]> {
   return [...moving, ...turns.rows].map(({ id }) => id);
 }
 
-function auditTokens(row: Row, agentsRoot: string): string[] {
+function auditTokens(row: Row, stage: AuditTargets['stage']): string[] {
   if (row.status === 'removed') return row.tokens.length > 0 ? ['removed, and its token is live'] : [];
   if (!RUNNING.has(row.status)) return [];
-  const held = readFileSync(join(agentsRoot, row.id, 'configs/.auth_token'), 'utf8').trim();
-  const hash = createHash('sha256').update(held).digest('hex');
+  const hash = createHash('sha256')
+    .update(stage.heldToken(row) ?? '')
+    .digest('hex');
   return row.tokens.length === 1 && row.tokens[0] === hash
     ? []
     : [`holds ${row.tokens.includes(hash) ? 'a live' : 'no live'} token, of ${row.tokens.length}`];
 }
 
-function auditProcesses(row: Row, pids: readonly number[], agentsRoot: string): string[] {
-  if (!RUNNING.has(row.status)) return pids.length > 0 ? [`${row.status}, and processes ${pids.join(', ')} run`] : [];
-  const record = readRecord(join(agentsRoot, row.id, 'process.json'));
-  return record && pids.includes(record.pid) ? [] : ['said to run, and no process does'];
+function auditWorkloads(row: Row, running: readonly string[], stage: AuditTargets['stage']): string[] {
+  if (!RUNNING.has(row.status)) return running.length > 0 ? [`${row.status}, and ${running.join(', ')} run`] : [];
+  const own = stage.recorded(row);
+  return own !== null && running.includes(own) ? [] : [`${row.status}, and ${own} does not run`];
 }
 
 function auditWish(row: Row, { wish }: Seat): string[] {
@@ -80,19 +72,17 @@ async function auditAnswer({ id, status }: Row, admin: Client): Promise<string[]
 }
 
 /** @returns everything that is not as it should be, a line each. */
-export async function audit({ pool, admin, agentsRoot, seats }: AuditTargets): Promise<string[]> {
+export async function audit({ pool, admin, stage, seats }: AuditTargets): Promise<string[]> {
   const rows = await readRows(pool);
   const known = new Map(rows.map((row) => [row.id, row]));
-  const pids = Map.groupBy(listMarkedProcesses(agentsRoot), ({ workspaceId }) => workspaceId);
+  const workloads = stage.running();
   const problems: string[] = [];
   const tell = (id: string, found: string[]) => problems.push(...found.map((what) => `${id} ${what}`));
-  for (const [id, running] of pids)
-    if (!known.has(id)) tell(id, [`unknown, and processes ${running.map(({ pid }) => pid).join(', ')} run`]);
+  for (const [id, running] of workloads) if (!known.has(id)) tell(id, [`unknown, and ${running.join(', ')} run`]);
   for (const row of rows) {
-    const own = (pids.get(row.id) ?? []).map(({ pid }) => pid);
     if (row.status === 'failed' && !row.last_sample_error) tell(row.id, ['failed without a reason']);
-    tell(row.id, auditProcesses(row, own, agentsRoot));
-    tell(row.id, auditTokens(row, agentsRoot));
+    tell(row.id, auditWorkloads(row, workloads.get(row.id) ?? [], stage));
+    tell(row.id, auditTokens(row, stage));
     tell(row.id, await auditAnswer(row, admin));
   }
   for (const seat of seats) {

@@ -27,9 +27,12 @@ export interface ControlPlaneCredentials {
 
 /** What was asked for is refused, and was not done. */
 export class ControlPlaneRefusalError extends Error {
-  constructor(message: string) {
+  /** Our credential was refused: that says nothing of what an earlier request did. */
+  readonly isOfCredential: boolean;
+  constructor(message: string, isOfCredential = false) {
     super(message);
     this.name = 'ControlPlaneRefusalError';
+    this.isOfCredential = isOfCredential;
   }
 }
 
@@ -135,7 +138,7 @@ export function createControlPlaneClient(credentials: ControlPlaneCredentials) {
     if (answer.status === 201) return parseAnswer('provision', machine, answer);
     const message = `the control plane answered ${answer.status}: ${clean(describeRefusal(answer))}`;
     throw answer.status >= 400 && answer.status < 500 && !PASSING.has(answer.status)
-      ? new ControlPlaneRefusalError(message)
+      ? new ControlPlaneRefusalError(message, answer.status === 401 || answer.status === 403)
       : new Error(message);
   }
 

@@ -5,7 +5,8 @@ import { answerStatus, breakOff, type ControlPlaneServer, hang, startControlPlan
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { describeBackendContract } from '../../../../test/backend-contract.ts';
 import { createLog } from '../../../platform/log.ts';
-import { type Backend, StartRefusedError, type WorkloadSpec } from '../../backend.ts';
+import { type Backend, StartBrokenOffError, StartRefusedError, type WorkloadSpec } from '../../backend.ts';
+import type { MachineDebt } from '../../debts/index.ts';
 import type { ControlPlaneCredentials } from './client.ts';
 import { createControlPlaneBackend } from './control-plane.ts';
 
@@ -20,6 +21,8 @@ interface Stage {
   server: ControlPlaneServer;
   /** What the rows hold: workspace → machine. */
   rows: Map<string, string>;
+  /** Machines that are still to be ended. */
+  debts: Map<string, MachineDebt>;
   lines: Record<string, unknown>[];
   spec(changes?: Partial<WorkloadSpec>): WorkloadSpec;
 }
@@ -36,6 +39,7 @@ async function open(
   const server = await startControlPlane(expected);
   servers.push(server);
   const rows = new Map<string, string>();
+  const debts = new Map<string, MachineDebt>();
   const lines: Record<string, unknown>[] = [];
   const backend = createControlPlaneBackend({
     credentials: {
@@ -53,6 +57,14 @@ async function open(
       clear: async (id, instanceId) => void (rows.get(id) === instanceId && rows.delete(id)),
       list: async () => [...rows.keys()],
     },
+    debts: {
+      owe: async (key, workspaceId) => void debts.set(key, { key, workspaceId, instanceId: null }),
+      makeDue: async () => {},
+      learn: async (key, instanceId) => void Object.assign(debts.get(key) ?? {}, { instanceId }),
+      pay: async (key) => void debts.delete(key),
+      of: async (id) => [...debts.values()].filter(({ workspaceId }) => workspaceId === id),
+      due: async () => [...debts.values()],
+    },
     log: createLog('debug', { write: (line: string) => lines.push(JSON.parse(line)) }),
   });
   const spec = (changes: Partial<WorkloadSpec> = {}): WorkloadSpec => ({
@@ -69,10 +81,13 @@ async function open(
     inboundSecret: 'the-secret',
     resetSession: false,
     publish: async () => {},
-    record: async ({ instanceId }) => void rows.set(changes.id ?? ID, instanceId ?? ''),
+    record: async ({ instanceId, requestKey }) => {
+      rows.set(changes.id ?? ID, instanceId ?? '');
+      debts.delete(requestKey ?? '');
+    },
     ...changes,
   });
-  return { backend, server, rows, lines, spec };
+  return { backend, server, rows, debts, lines, spec };
 }
 
 const textOf = (stage: Stage) => JSON.stringify(stage.lines);
@@ -141,7 +156,7 @@ describe('starting a machine', () => {
       breakOff,
     ]) {
       stage.server.fail('provision', fault);
-      await expect(stage.backend.start(stage.spec())).rejects.toThrow(new StartRefusedError('provisioning failed'));
+      await expect(stage.backend.start(stage.spec())).rejects.toThrow(new StartBrokenOffError('provisioning failed'));
     }
     const messages = stage.lines.map(({ err }) => (err as { message: string }).message);
     expect(messages.slice(0, 7)).toEqual([
@@ -155,6 +170,11 @@ describe('starting a machine', () => {
     ]);
     for (const secret of [SHARED, IDENTITY, ADMIN_API]) expect(textOf(stage)).not.toContain(secret.slice(0, 12));
     expect(stage.rows.size).toBe(0);
+    // Of each it is not known whether there is a machine; a plain refusal leaves no doubt.
+    expect(stage.debts.size).toBe(8);
+    stage.server.fail('provision', answerStatus(422, { error: 'no such tier' }));
+    await expect(stage.backend.start(stage.spec())).rejects.toThrow(new StartRefusedError('provisioning failed'));
+    expect(stage.debts.size).toBe(8);
   });
 
   it('a machine that cannot be recorded is ended by what is in memory; one that cannot be ended either is told of', async () => {
@@ -208,7 +228,7 @@ describe('stopping a machine', () => {
     stage.rows.set(ID, 'i-old');
     stage.server.fail('stop', (response) => {
       stage.rows.set(ID, 'i-new');
-      answerStatus(204)(response, stage.server.requests[0] as never);
+      response.writeHead(204).end();
     });
     await stage.backend.stop(ID);
     expect(stage.rows.get(ID)).toBe('i-new');

@@ -78,7 +78,7 @@ export function createControlPlaneBackend(options: ControlPlaneBackendOptions): 
       if (instanceId === null) await debts.learn(key, owed);
       await stopMachine(workspaceId, owed);
     } catch (error) {
-      if (!(error instanceof ControlPlaneRefusalError)) throw error;
+      if (!(error instanceof ControlPlaneRefusalError) || error.isOfCredential) throw error;
       log.warn({ err: error, workspace_id: workspaceId }, 'no machine came of a request whose answer was lost');
     }
     await debts.pay(key);
@@ -138,8 +138,8 @@ export function createControlPlaneBackend(options: ControlPlaneBackendOptions): 
         await stopMachine(id, instanceId);
         await instances.clear(id, instanceId);
       }
-      // Else an earlier machine would register in place of the next one.
-      for (const debt of await debts.of(id)) await settle(debt);
+      // Else an earlier machine would register in place of the next one. What cannot be ended yet stays owed, whatever follows.
+      for (const debt of await debts.of(id)) await settleLater(debt);
     },
     async settleDebts() {
       const settled = await Promise.all((await debts.due(DEBTS_AT_ONCE)).map(settleLater));

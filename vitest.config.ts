@@ -17,7 +17,8 @@ export default defineConfig({
     // A machine that runs two cores' worth of browsers and databases may be late once; the report names what needed it.
     retry: process.env.CI ? 1 : 0,
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than the cores of a small machine: much of the time a test waits for a process, a socket or the store.
+    maxWorkers: 3,
     // Every file opens PGlite anew, and V8's optimising compiler would take half of the whole run for its code.
     execArgv: ['--disable-warning=ExperimentalWarning', '--liftoff-only'],
   },

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestPlatform } from '@molecule/testkit';
+import { childEnvironment, type TestPlatform } from '@molecule/testkit';
 import { afterAll } from 'vitest';
 
 export const BIN = join(import.meta.dirname, '../src/bin.ts');
@@ -48,7 +48,7 @@ type Environment = Record<string, string>;
 export function begin(args: string[], env: Environment = {}, input = ''): Running {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', BIN, ...args], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: childEnvironment(env),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   // What reads nothing may have ended before.

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type Client, createClient } from '@molecule/contract';
+import { childEnvironment } from '@molecule/testkit';
 
 const ADMIN_TOKEN = 'process-admin-token-0123456789abcdef01234567';
 const MAIN = join(import.meta.dirname, '../src/main.ts');
@@ -43,7 +44,7 @@ export async function startPlatformProcess(
   env: { PORT: string; MOLECULE_DATA_DIR: string } & Record<string, string>,
 ): Promise<PlatformProcess> {
   const child: ChildProcess = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN], {
-    env: { PATH: process.env.PATH ?? '', MOLECULE_PROVISIONER: 'process', ADMIN_TOKEN, LOG_LEVEL: 'info', ...env },
+    env: childEnvironment({ MOLECULE_PROVISIONER: 'process', ADMIN_TOKEN, LOG_LEVEL: 'info', ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let printed = '';

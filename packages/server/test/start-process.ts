@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { childEnvironment } from '@molecule/testkit';
 
 export const MAIN = join(import.meta.dirname, '../src/main.ts');
 const LIMIT_MS = 60_000;
@@ -35,7 +36,7 @@ function parseTimes(text: string): number {
 export async function runToEnd(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
   const startedAt = performance.now();
   const child = spawn('sh', ['-c', TIMED, 'sh', process.execPath, '--disable-warning=ExperimentalWarning', ...args], {
-    env: { PATH: process.env.PATH ?? '', LOG_LEVEL: 'warn', ...env },
+    env: childEnvironment({ LOG_LEVEL: 'warn', ...env }),
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     timeout: LIMIT_MS,
   });
@@ -63,7 +64,7 @@ export interface Serving {
 /** Resolves when it serves. @throws with what it said when it ended instead. */
 export async function startServing(env: Readonly<Record<string, string>>, cwd: string): Promise<Serving> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN], {
-    env: { PATH: process.env.PATH ?? '', LOG_LEVEL: 'warn', ...env },
+    env: childEnvironment({ LOG_LEVEL: 'warn', ...env }),
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

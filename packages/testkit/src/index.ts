@@ -2,6 +2,7 @@
 
 export * from './a2a.ts';
 export * from './broken-column.ts';
+export * from './child-environment.ts';
 export * from './clock.ts';
 export * from './control-plane.ts';
 export * from './database.ts';

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
+import { childEnvironment } from '@molecule/testkit';
 
 export interface Party {
   start(): void;
@@ -26,7 +27,7 @@ export function createParty(options: {
       child = spawn(
         process.execPath,
         ['--disable-warning=ExperimentalWarning', options.script, ...(options.args ?? [])],
-        { env: { PATH: process.env.PATH ?? '', ...options.env }, stdio: ['ignore', log, log] },
+        { env: childEnvironment(options.env), stdio: ['ignore', log, log] },
       );
       closeSync(log);
     },

@@ -3,7 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { createSeat, type Seat, startPlatform, type TestPlatform, waitFor } from '@molecule/testkit';
+import { createSeat, hasReplicas, type Seat, startPlatform, type TestPlatform, waitFor } from '@molecule/testkit';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PIECE_BYTES } from './storage.ts';

@@ -107,6 +107,7 @@ test('a scripted team is offered the model once a key is there: who got it, who 
     const offer = page.getByTestId('model-offer');
     await expect(offer).toBeHidden();
     await page.keyboard.press('Control+k');
+    await expect(page.getByRole('combobox', { name: 'Search' })).toBeFocused();
     await page.keyboard.type('Connect a model');
     await page.keyboard.press('Enter');
     await page.getByLabel('Provider').selectOption('OPENAI_API_KEY');

@@ -325,6 +325,8 @@ export async function createPlatform({
       await delegation.close();
       await messaging.close();
       await upper.channels.close();
+      // Until here calls were under way that another replica must leave to this one.
+      await presence.end().catch((error: unknown) => log.warn({ err: error }, 'this replica could not sign off'));
       await registry.flush();
       await activity.close();
       await workspaces.stop();

@@ -35,7 +35,7 @@ import * as usageStore from './usage/store.ts';
 export type { Caller, ProxyCall, ProxyOutcome } from './call.ts';
 export { type QueueRow, queueLifecycle } from './lifecycle.ts';
 export * as messagingOutlook from './outlook/store.ts';
-export type { MessageEnd, QueueOutcome } from './queue-outcomes.ts';
+export { BUSY_AGAIN, type MessageEnd, MOST_ATTEMPTS, type QueueOutcome } from './queue-outcomes.ts';
 export { describeFailedReply, extractText, resultOf } from './reply.ts';
 export { type FinishedMessage, hasWaiting, type PlatformMessage } from './store.ts';
 

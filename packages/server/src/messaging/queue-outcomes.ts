@@ -15,6 +15,8 @@ import { describeFailedReply, extractText, extractToolTrace, resultOf } from './
 import * as store from './store.ts';
 
 export const MOST_ATTEMPTS = 5;
+/** What a message that met a busy target says of its last attempt. */
+export const BUSY_AGAIN = 'the target was busy again';
 const BUSY_DELAY_SECONDS = 30;
 const FIRST_DELAY_SECONDS = 5;
 const MOST_DELAY_SECONDS = 300;
@@ -233,7 +235,7 @@ export function createQueueOutcomes({ db, events, activity, log, nameOf, onOutco
         case 'busy':
         case 'queued':
           // It never reached a turn: the attempt does not count, and word of room overrides the delay.
-          await putOff(item, 'the target was busy again', BUSY_DELAY_SECONDS, {
+          await putOff(item, BUSY_AGAIN, BUSY_DELAY_SECONDS, {
             attempts: sql`attempts - 1`,
             dispatched_at: null,
           });

@@ -199,7 +199,6 @@ export function createSupervisor(
       await Promise.allSettled([...states.values()].map((state) => state.running));
       // Without a store they end by themselves.
       await Promise.allSettled([...states.values()].map((state) => state.lease?.release()));
-      await presence.end().catch((error: unknown) => log.warn({ err: error }, 'this replica could not sign off'));
     },
   };
 }

@@ -1,6 +1,7 @@
 // What keeps one workspace from answering: judged on its row, on what it is waited for with, and on what surrounds it. Pure.
 
 import type { WhyCause, WhyFigures } from '@molecule/contract';
+import { BUSY_AGAIN, MOST_ATTEMPTS } from '../messaging/index.ts';
 import type { WorkspaceRow } from '../workspaces/index.ts';
 import type { Wait } from './waits.ts';
 
@@ -9,8 +10,6 @@ export const SILENT_SECONDS = 65;
 const ERROR_RATE = 0.5;
 /** Below this an agent counts as recovered, so what it still reports is not its model. */
 const RECOVERED_RATE = 0.1;
-export const MOST_ATTEMPTS = 5;
-const BUSY_AGAIN = 'the target was busy again';
 
 /** What the rows do not say. */
 export interface Surroundings {

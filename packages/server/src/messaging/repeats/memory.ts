@@ -26,6 +26,8 @@ export interface MemoryDeps {
 export function createMemory({ db, events, clock, listOpen }: MemoryDeps) {
   const heard = createHeardIds();
   let isComplete = false;
+  /** How far what waits is read. */
+  let waiting = store.FIRST_KEY;
   /** How far the log is read; null before. */
   let reading: { after: store.Cursor; until: string } | null = null;
   /** What was read when another replica came up is not the whole any more. */
@@ -37,26 +39,35 @@ export function createMemory({ db, events, clock, listOpen }: MemoryDeps) {
   function startAnew(): void {
     epoch += 1;
     isComplete = false;
+    waiting = store.FIRST_KEY;
     reading = null;
   }
   const forgetPeers = events.onPeer(startAnew);
+
+  /** One page of what waits, or once that is read, of the log. @returns the rows it had. */
+  async function readPage(began: number): Promise<number> {
+    const found: store.MessageKey[] = reading
+      ? await store.listStoredIds(db.kysely, reading.after, reading.until, PAGE_ROWS)
+      : await store.listWaitingIds(db.kysely, waiting, PAGE_ROWS);
+    const isLast = found.length < PAGE_ROWS;
+    // Only now: what was answered while the waiting ones were read is in the log up to here. What comes later is this replica's own.
+    const until = !reading && isLast ? await store.readNow(db.kysely) : null;
+    if (began !== epoch) return 0;
+    for (const { workspaceId, messageId } of found) note(workspaceId, messageId);
+    const last = found.at(-1);
+    if (until !== null) reading = { after: store.FIRST_CURSOR, until };
+    else if (isLast) isComplete = true;
+    else if (reading) reading = { ...reading, after: (last as store.StoredId).cursor };
+    else waiting = last as store.MessageKey;
+    return found.length;
+  }
 
   /** What waits first, then the log page by page. @returns how many ids it read; `isComplete` tells whether more are to come. */
   async function readStored(signal: AbortSignal): Promise<number> {
     const began = epoch;
     let count = 0;
-    for (let page = 0; page < PAGES_PER_RUN && !signal.aborted; page += 1) {
-      // What comes after that is this replica's own.
-      const until = reading?.until ?? (await store.readNow(db.kysely));
-      const stored = reading && (await store.listStoredIds(db.kysely, reading.after, until, PAGE_ROWS));
-      const ids = stored ?? (await store.listWaitingIds(db.kysely));
-      if (began !== epoch) return count;
-      for (const { workspaceId, messageId } of ids) note(workspaceId, messageId);
-      count += ids.length;
-      isComplete = stored !== null && stored.length < PAGE_ROWS;
-      if (isComplete) break;
-      reading = { after: stored?.at(-1)?.cursor ?? store.FIRST_CURSOR, until };
-    }
+    for (let page = 0; page < PAGES_PER_RUN && !signal.aborted && !isComplete && began === epoch; page += 1)
+      count += await readPage(began);
     return count;
   }
 

@@ -86,9 +86,13 @@ export interface Cursor {
 }
 export const FIRST_CURSOR: Cursor = { createdAt: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
 
-export interface StoredId {
+export interface MessageKey {
   workspaceId: string;
   messageId: string;
+}
+export const FIRST_KEY: MessageKey = { workspaceId: '00000000-0000-0000-0000-000000000000', messageId: '' };
+
+export interface StoredId extends MessageKey {
   cursor: Cursor;
 }
 
@@ -114,11 +118,13 @@ export async function listStoredIds(
   return result.rows.map(({ createdAt, id, ...row }) => ({ ...row, cursor: { createdAt, id } }));
 }
 
-/** The ids of the messages that wait. */
-export async function listWaitingIds(db: Kysely<Tables>): Promise<Omit<StoredId, 'cursor'>[]> {
-  const result = await sql<Omit<StoredId, 'cursor'>>`
+/** The ids of the messages that wait, by target and id. */
+export async function listWaitingIds(db: Kysely<Tables>, after: MessageKey, limit: number): Promise<MessageKey[]> {
+  const result = await sql<MessageKey>`
     select workspace_id as "workspaceId", idempotency_key as "messageId" from a2a_queue
     where status in ('queued', 'dispatched') and idempotency_key is not null
+      and (workspace_id, idempotency_key) > (${after.workspaceId}::uuid, ${after.messageId}::text)
+    order by workspace_id, idempotency_key limit ${limit}
   `.execute(db);
   return result.rows;
 }

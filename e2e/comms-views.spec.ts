@@ -1,31 +1,15 @@
 // The other views of agent comms: the table of delegations and the transcript (spec chapter 50 §7.2).
 
-import { type ReceivedCall, replyBusy, replyStatus, replyWith } from '@molecule/testkit';
+import { type ReceivedCall, type replyBusy, replyStatus, replyWith } from '@molecule/testkit';
 import { expectAccessible } from './a11y.ts';
-import { expect, keepBothThemes, node, type Stage, test } from './stage.ts';
-import { PLAIN } from './talking.ts';
-
-async function pair(stage: Stage) {
-  const lead = await stage.agent({ name: 'Lead', card: PLAIN, workspace: { canvas: { x: 100, y: 100 } } });
-  const worker = await stage.agent({
-    name: 'Worker',
-    parentId: lead.id,
-    card: PLAIN,
-    respond: replyBusy,
-    workspace: { canvas: { x: 116, y: 230 } },
-  });
-  const delegate = (task: string) =>
-    stage.platform
-      .client(lead.token, lead.id)
-      .delegate({ params: { id: lead.id }, body: { target_id: worker.id, task } });
-  return { lead, worker, delegate };
-}
+import { expect, keepBothThemes, node, test } from './stage.ts';
+import { leadAndWorker, PLAIN } from './talking.ts';
 
 test('C79 delegations as a table: live from queued to answered, failed with its words, each open one with its why', async ({
   page,
   stage,
 }) => {
-  const { lead, worker, delegate } = await pair(stage);
+  const { lead, worker, delegate } = await leadAndWorker(stage, PLAIN);
   await stage.enter(page);
   await node(page, lead.id).click({ position: { x: 60, y: 14 } });
   await page.getByRole('tab', { name: 'Agent comms' }).click();

@@ -1,28 +1,14 @@
 // What agents say to each other, seen from one seat (spec chapter 50 §7.2, C36, C37, C73).
 
-import { replyBusy, replyWith } from '@molecule/testkit';
-import { expect, keepBothThemes, node, type Stage, test } from './stage.ts';
-
-async function pair(stage: Stage) {
-  const lead = await stage.agent({ name: 'Lead', workspace: { canvas: { x: 100, y: 100 } } });
-  const worker = await stage.agent({
-    name: 'Worker',
-    parentId: lead.id,
-    respond: replyBusy,
-    workspace: { canvas: { x: 116, y: 230 } },
-  });
-  const delegate = (task: string) =>
-    stage.platform
-      .client(lead.token, lead.id)
-      .delegate({ params: { id: lead.id }, body: { target_id: worker.id, task } });
-  return { lead, worker, delegate };
-}
+import { replyWith } from '@molecule/testkit';
+import { expect, keepBothThemes, node, test } from './stage.ts';
+import { leadAndWorker } from './talking.ts';
 
 test('C36 C73 a delegation is one box with its real task: queued, then answered in place, also with its inbox copy and after a reload', async ({
   page,
   stage,
 }) => {
-  const { lead, worker, delegate } = await pair(stage);
+  const { lead, worker, delegate } = await leadAndWorker(stage);
   await stage.enter(page);
   await node(page, lead.id).click({ position: { x: 60, y: 14 } });
   await page.getByRole('tab', { name: 'Agent comms' }).click();
@@ -51,7 +37,7 @@ test('C36 C73 a delegation is one box with its real task: queued, then answered 
 });
 
 test('C36 what is said while the panel reads for the first time is not missed', async ({ page, stage }) => {
-  const { lead, worker, delegate } = await pair(stage);
+  const { lead, worker, delegate } = await leadAndWorker(stage);
   await stage.enter(page);
   await node(page, lead.id).click({ position: { x: 60, y: 14 } });
   const read = Promise.withResolvers<void>();
@@ -86,7 +72,7 @@ test('C37 a peer that fails shows its words cleaned, one hint and Restart peer; 
   page,
   stage,
 }) => {
-  const { lead, worker, delegate } = await pair(stage);
+  const { lead, worker, delegate } = await leadAndWorker(stage);
   worker.respond((_call, response) => {
     response
       .writeHead(400, { 'content-type': 'application/json' })

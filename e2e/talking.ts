@@ -1,8 +1,8 @@
 // What tests of conversations share: opening a chat, saying something, and reading what a person reads.
 
-import type { ReceivedCall } from '@molecule/testkit';
+import { type ReceivedCall, replyBusy } from '@molecule/testkit';
 import type { Locator, Page } from '@playwright/test';
-import { expect, node } from './stage.ts';
+import { expect, node, type Stage } from './stage.ts';
 
 /** A card of an agent that answers whole. */
 export const PLAIN = { name: 'fake', protocolVersion: '0.3.0', capabilities: { streaming: false } };
@@ -40,3 +40,21 @@ export const transcriptOf = (page: Page) =>
         bubble.querySelector('time')?.dateTime,
       ]),
     );
+
+/** A lead and its report, which is busy, and how the one hands the other a task. */
+export async function leadAndWorker(stage: Stage, card?: Record<string, unknown>) {
+  const own = card ? { card } : {};
+  const lead = await stage.agent({ name: 'Lead', ...own, workspace: { canvas: { x: 100, y: 100 } } });
+  const worker = await stage.agent({
+    name: 'Worker',
+    parentId: lead.id,
+    ...own,
+    respond: replyBusy,
+    workspace: { canvas: { x: 116, y: 230 } },
+  });
+  const delegate = (task: string) =>
+    stage.platform
+      .client(lead.token, lead.id)
+      .delegate({ params: { id: lead.id }, body: { target_id: worker.id, task } });
+  return { lead, worker, delegate };
+}

@@ -1,9 +1,9 @@
 // Seats on the `process` backend for tests: a platform whose agents are the scripted stand-in, and what a test asks of them.
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventFrame } from '@molecule/contract';
-import { type StartOptions, startPlatform, type TestPlatform } from '@molecule/testkit';
+import { readPids, type StartOptions, startPlatform, type TestPlatform } from '@molecule/testkit';
 import { expect, vi } from 'vitest';
 
 export const SCRIPTED_AGENT = [
@@ -55,7 +55,8 @@ const PATIENCE = { timeout: 15_000, interval: 20 };
 
 export const untilGone = (pid: number) => vi.waitFor(() => expect(isAlive(pid)).toBe(false), PATIENCE);
 
-export const untilFile = (path: string) => vi.waitFor(() => expect(existsSync(path)).toBe(true), PATIENCE);
+/** There and written: between the two it is empty. */
+export const untilFile = (path: string) => vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(0), PATIENCE);
 
 /** From now on the system lets nobody end this process, as with one of another user. @returns what lifts that. */
 export function shieldFromSignals(pid: number): () => void {
@@ -84,10 +85,7 @@ export async function startProcessSeats(options: StartOptions = {}): Promise<Pro
 
   const named = (id: string, event: EventFrame['event']) =>
     frames.filter((frame) => frame.workspace_id === id && frame.event === event);
-  const starts = (id: string) => {
-    const path = folder(id, 'home', 'starts');
-    return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n').map(Number) : [];
-  };
+  const starts = (id: string) => readPids(folder(id, 'home', 'starts'));
 
   return {
     ...test,

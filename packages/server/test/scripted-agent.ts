@@ -26,7 +26,7 @@ function holdTermination(): void {
   process.on('SIGTERM', () => {
     const end = () => existsSync(releaseFile) && process.exit(0);
     watch(home, end);
-    writeFileSync(join(home, 'terminating'), '');
+    writeFileSync(join(home, 'terminating'), String(process.pid));
     end();
   });
 }

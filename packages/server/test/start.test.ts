@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createClient } from '@molecule/contract';
 import { openDatabase } from '@molecule/server/platform/db/index';
 import { createLog } from '@molecule/server/platform/log';
-import { chosenStore, createDataDir } from '@molecule/testkit';
+import { chosenStore, createDataDir, signalProcess } from '@molecule/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { findFreePort, recordedPid } from './platform-process.ts';
 import { isAlive } from './process-seats.ts';
@@ -212,7 +212,7 @@ describe.skipIf(chosenStore() === 'postgres')('a signal', () => {
     const interrupted = startServing(env, tmpdir()).catch((error: Error) => error.message);
     await expect.poll(() => existsSync(join(dataDir, 'owner.json')), { timeout: 20_000, interval: 5 }).toBe(true);
     const { pid } = JSON.parse(readFileSync(join(dataDir, 'owner.json'), 'utf8')) as { pid: number };
-    process.kill(pid, 'SIGINT');
+    signalProcess(pid, 'SIGINT');
     expect(await interrupted).toMatch(/^the start ended with 0:/);
     const next = await serve(env);
     expect(linkOf(next)).not.toBe('');

@@ -16,6 +16,7 @@ export * from './name-server.ts';
 export * from './peer.ts';
 export * from './platform.ts';
 export * from './postgres.ts';
+export * from './processes.ts';
 export * from './random.ts';
 export * from './responders.ts';
 export * from './seats.ts';

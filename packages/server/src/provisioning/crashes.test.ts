@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createManualClock, openTestDatabase } from '@molecule/testkit';
+import { createManualClock, openTestDatabase, signalProcess } from '@molecule/testkit';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isAlive, type ProcessSeats, startProcessSeats, untilGone } from '../../test/process-seats.ts';
@@ -36,7 +36,7 @@ describe('an agent that ends by itself', () => {
     await seats.until(id, 'online');
     expect(await seats.say(id, 'hello')).toContain(`answered by ${lastPid(id)}`);
     const first = lastPid(id);
-    process.kill(first, 'SIGKILL');
+    signalProcess(first, 'SIGKILL');
     const killedAt = performance.now();
     const [frame] = await seats.untilNamed(id, 'WORKSPACE_OFFLINE');
     expect(performance.now() - killedAt).toBeLessThan(2_000);
@@ -86,7 +86,7 @@ describe('an agent that ends by itself', () => {
   it('a message for a crashed agent does not cut its back-off short', async () => {
     const id = await seats.create();
     await seats.until(id, 'online');
-    process.kill(lastPid(id), 'SIGKILL');
+    signalProcess(lastPid(id), 'SIGKILL');
     await seats.until(id, 'offline');
     expect(await seats.say(id, 'anyone?')).toMatch(/^503 .*"restarting":true/);
     expect(revived).not.toContain(id);
@@ -134,7 +134,7 @@ describe('an agent that ends by itself', () => {
       await seats.until(id, 'online');
       const child = Number(readFileSync(seats.folder(id, 'home', 'grandchild'), 'utf8'));
       expect(isAlive(child)).toBe(true);
-      process.kill(lastPid(id), 'SIGKILL');
+      signalProcess(lastPid(id), 'SIGKILL');
       await untilGone(child);
     }
   });

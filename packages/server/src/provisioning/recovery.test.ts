@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chosenStore, startPostgres, type TestPostgres } from '@molecule/testkit';
+import { chosenStore, signalProcess, startPostgres, type TestPostgres } from '@molecule/testkit';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findFreePort, type PlatformProcess, recordedPid, startPlatformProcess } from '../../test/platform-process.ts';
 import { isAlive, untilGone } from '../../test/process-seats.ts';
@@ -95,7 +95,7 @@ describe('agents of a platform that dies', { timeout: 90_000 }, () => {
     expect(await historyOf(lead)).toContain('before the crash');
 
     // An adopted agent is watched like any other.
-    process.kill(pids[0] as number, 'SIGKILL');
+    signalProcess(pids[0], 'SIGKILL');
     await vi.waitFor(() => expect(pidOf(lead)).not.toBe(pids[0]), { timeout: 10_000 });
     await vi.waitFor(() => expect(isAlive(pidOf(lead) ?? 0)).toBe(true), { timeout: 10_000 });
     await untilOnline([lead, report]);

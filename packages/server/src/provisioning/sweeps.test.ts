@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createSeat, failureOf } from '@molecule/testkit';
+import { createSeat, failureOf, signalProcess } from '@molecule/testkit';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isAlive, type ProcessSeats, startProcessSeats, untilFile, untilGone } from '../../test/process-seats.ts';
@@ -169,7 +169,7 @@ describe('workloads nobody asked for', () => {
     await seats.until(id, 'online');
     // Its end goes untold: the platform did not start it, as after an adoption that failed.
     await seats.platform.workspaces.transition('go_offline', id);
-    process.kill(pidOf(id), 'SIGKILL');
+    signalProcess(pidOf(id), 'SIGKILL');
     await untilGone(pidOf(id));
     await vi.waitFor(
       async () => {

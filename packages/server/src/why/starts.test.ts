@@ -1,6 +1,6 @@
 // What keeps a workspace from starting, with the backend that runs processes and one that is not there.
 
-import { startPlatform, waitFor } from '@molecule/testkit';
+import { signalProcess, startPlatform, waitFor } from '@molecule/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ProcessSeats, startProcessSeats, untilGone } from '../../test/process-seats.ts';
 
@@ -68,7 +68,7 @@ describe('starting', () => {
     await seats.until(id, 'online');
     const [pid] = seats.starts(id);
     seats.rescript(id, 'crash-early');
-    process.kill(pid ?? 0, 'SIGKILL');
+    signalProcess(pid, 'SIGKILL');
     await untilGone(pid ?? 0);
     const shown = await waitFor('it is offline', async () => {
       const seen = await why(id);

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { failureOf, startPlatform, type TestPlatform } from '@molecule/testkit';
+import { failureOf, signalProcess, startPlatform, type TestPlatform } from '@molecule/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { isAlive, shieldFromSignals } from '../../test/process-seats.ts';
 
@@ -41,7 +41,7 @@ it('10.45 one of three stops fails → 500 with its count, rows removed, nothing
   // Its process is gone, and where its record was is something that cannot be deleted as a file.
   const pid = pidOf(stubborn);
   await test.db.kysely.updateTable('workspaces').set({ runtime: 'external' }).where('id', '=', stubborn).execute();
-  process.kill(pid, 'SIGKILL');
+  signalProcess(pid, 'SIGKILL');
   await expect.poll(() => existsSync(recordOf(stubborn))).toBe(false);
   mkdirSync(recordOf(stubborn));
   const query = { confirm: true, purge: true };

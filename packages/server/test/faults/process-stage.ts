@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { signalProcess } from '@molecule/testkit';
 import { listMarkedProcesses, readRecord } from '../../src/provisioning/backends/process-record.ts';
 import type { Stage, StageOptions } from './stage.ts';
 
@@ -14,7 +15,7 @@ export function createProcessStage({ dataDir, random }: StageOptions): Stage {
     if (agents.length === 0) return 'no agent runs';
     const { pid, workspaceId } = random.pick(agents);
     try {
-      process.kill(pid, signal);
+      signalProcess(pid, signal);
     } catch (error) {
       // It ended by itself between the look and the signal.
       if ((error as { code?: string }).code !== 'ESRCH') throw error;
@@ -31,7 +32,7 @@ export function createProcessStage({ dataDir, random }: StageOptions): Stage {
       { weight: 3, strike: () => signalSomeAgent('SIGSTOP') },
     ],
     heal() {
-      for (const { pid } of listMarkedProcesses(agentsRoot)) process.kill(pid, 'SIGCONT');
+      for (const { pid } of listMarkedProcesses(agentsRoot)) signalProcess(pid, 'SIGCONT');
     },
     running() {
       const processes = Map.groupBy(listMarkedProcesses(agentsRoot), ({ workspaceId }) => workspaceId);
@@ -43,7 +44,7 @@ export function createProcessStage({ dataDir, random }: StageOptions): Stage {
     },
     heldToken: ({ id }) => readFileSync(join(agentsRoot, id, 'configs/.auth_token'), 'utf8').trim(),
     async stop() {
-      for (const { pid } of listMarkedProcesses(agentsRoot)) process.kill(pid, 'SIGKILL');
+      for (const { pid } of listMarkedProcesses(agentsRoot)) signalProcess(pid, 'SIGKILL');
     },
   };
 }

@@ -52,11 +52,14 @@ export function isReused(record: ProcessRecord): boolean {
   return startedAt !== null && startedAt !== record.startedAt;
 }
 
-/** Null when it is absent or was cut short; the process behind it is then found by its environment. */
+/**
+ * Null when it is absent, was cut short or names no single process (a signal to 0 or 1 would reach a whole group, or all there is);
+ * the process behind it is then found by its environment.
+ */
 export function readRecord(path: string): ProcessRecord | null {
   try {
     const record = JSON.parse(readFileSync(path, 'utf8')) as ProcessRecord;
-    return Number.isInteger(record.pid) ? record : null;
+    return Number.isInteger(record.pid) && record.pid > 1 ? record : null;
   } catch {
     // Both mean the same to every caller.
     return null;

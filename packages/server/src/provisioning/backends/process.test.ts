@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readPids, signalProcess } from '@molecule/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { describeBackendContract } from '../../../test/backend-contract.ts';
 import { isAlive, SCRIPTED_AGENT, untilFile, untilGone } from '../../../test/process-seats.ts';
@@ -17,6 +18,7 @@ import {
   type WorkloadSpec,
 } from '../backend.ts';
 import { createProcessBackend } from './process.ts';
+import { readRecord } from './process-record.ts';
 
 const ID = '6b9b6a3e-6a51-4d8c-9f7b-0a5e6a3d1c11';
 const OTHER = '6b9b6a3e-6a51-4d8c-9f7b-0a5e6a3d1c12';
@@ -72,7 +74,7 @@ function spec(script: string, changes: Partial<WorkloadSpec> = {}): WorkloadSpec
   };
 }
 
-const pidsOf = (stage: Stage) => readFileSync(stage.path('home/starts'), 'utf8').trim().split('\n').map(Number);
+const pidsOf = (stage: Stage) => readPids(stage.path('home/starts'));
 
 async function start(stage: Stage, script = 'silent', changes: Partial<WorkloadSpec> = {}): Promise<number> {
   await stage.backend.start(spec(script, changes));
@@ -279,7 +281,7 @@ describe('what an earlier platform left running', () => {
     expect(await later.backend.adopt(async () => true)).toEqual({ kept: [ID], stale: [] });
     expect(await later.backend.isRunning(ID)).toEqual({ running: true });
     expect(await later.backend.supervise()).toBe(1);
-    process.kill(pid, 'SIGKILL');
+    signalProcess(pid, 'SIGKILL');
     await untilGone(pid);
     await later.backend.supervise();
     expect(later.exits).toEqual([
@@ -326,6 +328,13 @@ describe('what an earlier platform left running', () => {
     expect(await stage.backend.adopt(async () => true)).toEqual({ kept: [], stale: [] });
     await stage.backend.stop(ID);
     expect(isAlive(process.pid)).toBe(true);
+  });
+
+  it.each([0, 1, -1, 1.5, '7'])('a record with the pid %j names no single process and is not believed', (pid) => {
+    const stage = open();
+    mkdirSync(stage.path(), { recursive: true });
+    writeFileSync(stage.path('process.json'), JSON.stringify({ pid, startedAt: null, port: 1, logStart: 0 }));
+    expect(readRecord(stage.path('process.json'))).toBeNull();
   });
 });
 

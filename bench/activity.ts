@@ -111,13 +111,14 @@ function claimsOf(store: Store['name'], rows: number, few: Times, many: Times): 
 export const activity: Bench = {
   name: 'activity',
   what: 'pages of the activity log at 10,000 rows and at a million',
+  measuresStoresApart: true,
   async run(stage, settings) {
-    const stores = await prepareStores(stage);
+    const stores = await prepareStores(stage, settings);
     const load = await startLoadGenerator(stage);
     const many = settings.quick ? MANY_QUICK : MANY;
     const claims: Claim[] = [];
-    for (const open of [stores.postgres, stores.embedded]) {
-      const store = await open();
+    for (const name of settings.stores) {
+      const store = await stores[name]();
       settings.say(`activity: ${FEW} rows, ${store.name}`);
       const few = await measure(stage, settings, store, await seed(store, FEW, 0), load);
       settings.say(`activity: ${many} rows, ${store.name}`);

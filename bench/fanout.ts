@@ -107,8 +107,9 @@ function claimsOf(store: Store['name'], rounds: Round[], bare: Round[]): Claim[]
 export const fanout: Bench = {
   name: 'fanout',
   what: 'events to 2,000 sockets, with a forced reconnect of all',
+  measuresStoresApart: true,
   async run(stage, settings) {
-    const stores = await prepareStores(stage);
+    const stores = await prepareStores(stage, settings);
     const sockets = await stage.peer('sockets');
     const bareServer = await stage.peer('bare-sockets');
     const half = settings.quick ? 20 : 50;
@@ -124,9 +125,9 @@ export const fanout: Bench = {
     for (let round = 0; round < Math.min(settings.rounds, 3); round += 1) {
       settings.say(`fanout: round ${round + 1}`);
       rounds.bare.push(await measureBare());
-      rounds.postgres.push(await measureStore(stage, settings, await stores.postgres(), sockets, half));
-      rounds.embedded.push(await measureStore(stage, settings, await stores.embedded(), sockets, half));
+      for (const name of settings.stores)
+        rounds[name].push(await measureStore(stage, settings, await stores[name](), sockets, half));
     }
-    return (['postgres', 'embedded'] as const).flatMap((store) => claimsOf(store, rounds[store], rounds.bare));
+    return settings.stores.flatMap((store) => claimsOf(store, rounds[store], rounds.bare));
   },
 };

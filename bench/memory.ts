@@ -94,8 +94,9 @@ function claimsOf(store: Store['name'], rounds: Round[], bare: { mb: number; cpu
 export const memory: Bench = {
   name: 'memory',
   what: 'resident memory and CPU of a platform nobody uses',
+  measuresStoresApart: true,
   async run(stage, settings) {
-    const stores = await prepareStores(stage);
+    const stores = await prepareStores(stage, settings);
     const load = await startLoadGenerator(stage);
     const { child } = await stage.peer('bare-node');
     const rounds: Record<Store['name'], Round[]> = { postgres: [], embedded: [] };
@@ -103,10 +104,10 @@ export const memory: Bench = {
     const wanted = Math.min(settings.rounds, MOST_ROUNDS);
     for (let round = 0; round < wanted; round += 1) {
       settings.say(`memory: round ${round + 1} of ${wanted}`);
-      rounds.postgres.push(await measureStore(stage, settings, await stores.postgres(), load));
-      rounds.embedded.push(await measureStore(stage, settings, await stores.embedded(), load));
+      for (const name of settings.stores)
+        rounds[name].push(await measureStore(stage, settings, await stores[name](), load));
     }
     const bare = { mb: residentMb(child.pid as number), cpu: await measureCpu(child.pid as number) };
-    return (['postgres', 'embedded'] as const).flatMap((store) => claimsOf(store, rounds[store], bare));
+    return settings.stores.flatMap((store) => claimsOf(store, rounds[store], bare));
   },
 };

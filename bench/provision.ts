@@ -99,10 +99,12 @@ function claimsOf(store: Store['name'], rounds: readonly Round[]): Claim[] {
 export const provision: Bench = {
   name: 'provision',
   what: `create to online and restart to online of ${SEATS} agents at once`,
+  measuresStoresApart: true,
   async run(stage, settings) {
-    const stores = await prepareStores(stage);
+    const stores = await prepareStores(stage, settings);
     const claims: Claim[] = [];
-    for (const store of [await stores.postgres(), await stores.embedded()]) {
+    for (const name of settings.stores) {
+      const store = await stores[name]();
       const platform = await launchPlatform(stage, { store, settings });
       const rounds: Round[] = [];
       for (let round = 0; round < settings.rounds; round += 1) {

@@ -29,7 +29,7 @@ interface Place {
 }
 
 async function open(stage: Stage, settings: Settings, store: Store): Promise<Place> {
-  const turns = await stage.peer('turns');
+  const turns = await stage.peer('turns', { folder: await stage.folder() });
   const pair = await seedPair(store, String(turns.ready.url));
   const platform = await launchPlatform(stage, {
     store,

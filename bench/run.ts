@@ -12,6 +12,7 @@ import { heartbeat } from './heartbeat.ts';
 import type { Bench, Claim, Settings } from './kit/claim.ts';
 import { renderJson, renderTable } from './kit/report.ts';
 import { createStage, type Stage } from './kit/stage.ts';
+import { STORE_NAMES, type StoreName } from './kit/stores.ts';
 import { memory } from './memory.ts';
 import { provision } from './provision.ts';
 import { queue } from './queue.ts';
@@ -36,13 +37,16 @@ const BENCHES: readonly Bench[] = [
 /** Only when named: it takes twenty minutes by itself. */
 const BY_NAME_ONLY: readonly Bench[] = [soak];
 
-const HELP = `npm run bench -- [--only=a2a,start] [--quick] [--json] [--profile=<folder>]
+const storesApart = [...BENCHES, ...BY_NAME_ONLY].filter((bench) => bench.measuresStoresApart).map(({ name }) => name);
+
+const HELP = `npm run bench -- [--only=a2a,start] [--store=embedded] [--quick] [--json] [--profile=<folder>]
 
 Measures what the README claims, each beside a baseline of the same run.
 
 ${[...BENCHES, ...BY_NAME_ONLY].map(({ name, what }) => `  ${name.padEnd(10)} ${what}`).join('\n')}
 
   --only=…      only these, by name; the soak runs only so
+  --store=…     only on postgres or embedded: ${storesApart.join(', ')}
   --quick       two short rounds instead of five: for a look, not for a claim
   --json        one JSON object per claim on stdout
   --profile=…   also writes CPU profiles of the platform into this folder
@@ -61,6 +65,7 @@ function readFlags() {
     const { values } = parseArgs({
       options: {
         only: { type: 'string' },
+        store: { type: 'string' },
         quick: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         profile: { type: 'string' },
@@ -82,17 +87,29 @@ function chooseBenches(only: string | undefined): readonly Bench[] {
   return all.filter(({ name }) => names.includes(name));
 }
 
+function chooseStores(store: string | undefined, benches: readonly Bench[]): readonly StoreName[] {
+  if (store === undefined) return STORE_NAMES;
+  const chosen = STORE_NAMES.filter((name) => name === store);
+  if (chosen.length === 0) refuse(`there is no store named ${store}`);
+  const onBoth = benches.filter((bench) => !bench.measuresStoresApart);
+  if (onBoth.length > 0)
+    refuse(`${onBoth.map(({ name }) => name).join(', ')}: always on both stores; leave --store out`);
+  return chosen;
+}
+
 const flags = readFlags();
 if (flags.help) {
   process.stdout.write(HELP);
   process.exit(0);
 }
 const chosen = chooseBenches(flags.only);
+const stores = chooseStores(flags.store, chosen);
 const profileDir = flags.profile === undefined ? null : resolve(flags.profile);
 if (profileDir !== null) mkdirSync(profileDir, { recursive: true });
 const settings: Settings = {
   quick: flags.quick,
   rounds: flags.quick ? 2 : 5,
+  stores,
   profileDir,
   say: (line) => process.stderr.write(`${line}\n`),
 };

@@ -1,12 +1,11 @@
 // Ten minutes of everything at once: whether memory and open descriptors stay where they are after warming up.
 // Not part of a plain `npm run bench`: `npm run soak`.
 
-import { readdirSync } from 'node:fs';
 import { type Bench, type Claim, makeClaim, type Settings } from './kit/claim.ts';
 import { median } from './kit/figures.ts';
 import { seedPair } from './kit/pair.ts';
 import { launchPlatform } from './kit/platform.ts';
-import { residentMb } from './kit/proc.ts';
+import { openDescriptors, residentMb } from './kit/proc.ts';
 import { pause, type Stage } from './kit/stage.ts';
 import { prepareStores, type Store } from './kit/stores.ts';
 
@@ -24,7 +23,10 @@ const LATE_MS = 60_000;
 
 interface Sample {
   mb: number;
+  /** Of the platform, without its ends of the connections that the load holds open itself. */
   descriptors: number;
+  /** Connections of the load: they follow how fast the machine answers, not what the platform forgot to close. */
+  connections: number;
 }
 
 interface MixedResult {
@@ -33,10 +35,12 @@ interface MixedResult {
   firstFailure: string | null;
 }
 
-const takeSample = (pid: number): Sample => ({
-  mb: residentMb(pid),
-  descriptors: readdirSync(`/proc/${pid}/fd`).length,
-});
+const countSockets = (pid: number) => openDescriptors(pid).filter((target) => target.startsWith('socket:')).length;
+
+function takeSample(platformPid: number, load: { pid: number; ownSockets: number }): Sample {
+  const connections = countSockets(load.pid) - load.ownSockets;
+  return { mb: residentMb(platformPid), descriptors: openDescriptors(platformPid).length - connections, connections };
+}
 
 function claimsOf(store: Store['name'], seconds: number, samples: Sample[], { counts }: MixedResult): Claim[] {
   const warm = samples.slice(Math.floor(samples.length * WARM_UP));
@@ -51,7 +55,10 @@ function claimsOf(store: Store['name'], seconds: number, samples: Sample[], { co
       value: at(figure, warm.slice(-width)),
       unit,
       baseline: { name: 'after warming up', value: at(figure, warm.slice(0, width)), unit },
-      medians: { highest: Math.max(...warm.map((sample) => sample[figure])) },
+      medians: {
+        highest: Math.max(...warm.map((sample) => sample[figure])),
+        ...(figure === 'descriptors' ? { connections_of_the_load: at('connections', warm) } : {}),
+      },
       notes: [done.join(', ')],
     });
   return [claim('mb', 'memory', 'MB', FLAT_MEMORY), claim('descriptors', 'descriptors', 'files', FLAT_DESCRIPTORS)];
@@ -63,13 +70,15 @@ async function soakStore(stage: Stage, settings: Settings, store: Store, agentUr
   const platform = await launchPlatform(stage, { store, settings, env: { MOLECULE_PROVISIONER: 'none' } });
   await platform.admin.patchWorkspace({ params: { id: target.id }, body: { max_concurrent_tasks: WIDTH } });
   const load = await stage.peer('mixed-load', { url: platform.url, adminToken: platform.adminToken, caller, target });
+  const loadPid = load.child.pid as number;
+  const loadProcess = { pid: loadPid, ownSockets: countSockets(loadPid) };
   const samples: Sample[] = [];
   let over = false;
   const working = load.ask<MixedResult>({ seconds }, seconds * 1000 + LATE_MS).finally(() => {
     over = true;
   });
   while (!over) {
-    samples.push(takeSample(platform.pid));
+    samples.push(takeSample(platform.pid, loadProcess));
     await Promise.race([pause(SAMPLE_MS), working]);
   }
   const result = await working;
@@ -81,12 +90,13 @@ async function soakStore(stage: Stage, settings: Settings, store: Store, agentUr
 export const soak: Bench = {
   name: 'soak',
   what: 'memory and descriptors under ten minutes of mixed load, per store',
+  measuresStoresApart: true,
   async run(stage, settings) {
-    const stores = await prepareStores(stage);
+    const stores = await prepareStores(stage, settings);
     const agent = await stage.peer('mixed-agent');
     const claims: Claim[] = [];
-    for (const open of [stores.postgres, stores.embedded]) {
-      const store = await open();
+    for (const name of settings.stores) {
+      const store = await stores[name]();
       settings.say(`soak: ${store.name}`);
       claims.push(...(await soakStore(stage, settings, store, String(agent.ready.url))));
     }

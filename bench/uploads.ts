@@ -135,8 +135,9 @@ function claimOf(store: Store['name'], mode: 'push' | 'poll', rounds: Growth[]):
 export const uploads: Bench = {
   name: 'uploads',
   what: 'memory of the platform while files go through it',
+  measuresStoresApart: true,
   async run(stage, settings) {
-    const stores = await prepareStores(stage);
+    const stores = await prepareStores(stage, settings);
     const agent = await stage.peer('files', { bytes: FILES * FILE_BYTES });
     const agentUrl = String(agent.ready.url);
     const rounds = { postgres: { push: [], poll: [] }, embedded: { push: [], poll: [] } } as Record<
@@ -145,13 +146,13 @@ export const uploads: Bench = {
     >;
     for (let round = 0; round < settings.rounds; round += 1) {
       settings.say(`uploads: round ${round + 1} of ${settings.rounds}`);
-      for (const name of ['postgres', 'embedded'] as const) {
+      for (const name of settings.stores) {
         const measured = await measureStore(stage, settings, await stores[name](), agentUrl);
         rounds[name].push.push(measured.push);
         rounds[name].poll.push(measured.poll);
       }
     }
-    return (['postgres', 'embedded'] as const).flatMap((store) =>
+    return settings.stores.flatMap((store) =>
       (['push', 'poll'] as const).map((mode) => claimOf(store, mode, rounds[store][mode])),
     );
   },

@@ -18,8 +18,8 @@ export const SCREENSHOTS = join(import.meta.dirname, '../test-results/screens');
 
 export interface Stage {
   platform: TestPlatform;
-  /** Signs a page in through a fresh sign-in link and waits for the canvas; `path` is opened afterwards. */
-  enter(page: Page, path?: string): Promise<void>;
+  /** Signs a page in through a fresh sign-in link and waits for the canvas; `path` is opened afterwards. @param base the platform's own address, unless another leads there. */
+  enter(page: Page, path?: string, base?: string): Promise<void>;
   /** An external seat: it needs no process and can be dragged at once. */
   seat(name: string, place: { x: number; y: number; parent?: string }): Promise<string>;
   /** A scripted peer behind a real socket, registered; stopped with the test. */
@@ -29,11 +29,11 @@ export interface Stage {
 function createStage(platform: TestPlatform, agents: FakeAgent[]): Stage {
   return {
     platform,
-    async enter(page, path) {
+    async enter(page, path, base = platform.url) {
       const { url } = await platform.admin.createSignInLink({});
-      await page.goto(url.replace(/^https?:\/\/[^/]+/, platform.url));
+      await page.goto(url.replace(/^https?:\/\/[^/]+/, base));
       await expect(page.getByTestId('canvas-root').or(page.getByTestId('list-view')).first()).toBeVisible();
-      if (path) await page.goto(platform.url + path);
+      if (path) await page.goto(base + path);
     },
     async seat(name, { x, y, parent }) {
       const created = await platform.admin.createWorkspace({

@@ -1,32 +1,13 @@
 // `npm test`: types, style, every suite on both stores, the browser. Stops at the first part that fails and says which.
-// `npm test -- --only=server` runs parts by name.
+// `npm test -- --only=pglite` runs parts by name. Parts of one step run side by side; how is in part-runs.ts.
 
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { whyNoDockerEngine } from '../packages/testkit/src/docker-engine.ts';
 import { startPostgres } from '../packages/testkit/src/postgres.ts';
+import { type Lane, type Part, runLanes, type Result } from './part-runs.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const bin = (name: string) => join(ROOT, 'node_modules/.bin', name);
-
-interface Part {
-  name: string;
-  why: string;
-  command: string[];
-  env?: Record<string, string>;
-}
-
-function run(part: Part): Promise<number> {
-  const [command = '', ...args] = part.command;
-  return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      cwd: ROOT,
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, ...part.env },
-    });
-    child.on('exit', (code) => resolve(code ?? 1));
-  });
-}
 
 const vitest = (...args: string[]) => [bin('vitest'), 'run', ...args];
 const only = process.argv

@@ -1,6 +1,7 @@
 // What a bench reports: one claim with its aim, its figure and the baseline of the same run. Judges; measures and prints nothing.
 
 import type { Stage } from './stage.ts';
+import type { StoreName } from './stores.ts';
 
 /** What is aimed at, on the measured value or on its ratio to the baseline. */
 export interface Aim {
@@ -31,6 +32,8 @@ export interface Settings {
   quick: boolean;
   /** Measured rounds; at least five unless quick. */
   rounds: number;
+  /** What a bench that `measuresStoresApart` measures; the others always measure both. */
+  stores: readonly StoreName[];
   /** Folder for CPU profiles of the platform; null = none are taken. */
   profileDir: string | null;
   /** Progress for a person who waits. */
@@ -40,6 +43,8 @@ export interface Settings {
 export interface Bench {
   name: string;
   what: string;
+  /** Its claims on one store need nothing of the other, so it can be run on one alone. */
+  measuresStoresApart?: true;
   /** Starts everything on the stage, which ends it. @throws when it could not measure. */
   run(stage: Stage, settings: Settings): Promise<Claim[]>;
 }

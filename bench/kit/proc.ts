@@ -1,6 +1,6 @@
-// What the kernel says of a process: its resident memory and the CPU it used. Linux only, like the tests' tools.
+// What the kernel says of a process: its resident memory, the CPU it used and what it holds open. Linux only, like the tests' tools.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** Megabytes (10^6 bytes) in physical memory, shared libraries included. */
 export function residentMb(pid: number): number {
@@ -16,4 +16,16 @@ export function cpuSeconds(pid: number): number {
     Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
   );
   return nanoseconds.reduce((sum, one) => sum + one, 0) / 1e9;
+}
+
+/** What each open descriptor is: a path, or such as `socket:[4711]`. One that closes meanwhile is left out. */
+export function openDescriptors(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((descriptor) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${descriptor}`)];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  });
 }

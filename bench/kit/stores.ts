@@ -4,8 +4,11 @@
 import { startPostgres } from '@molecule/testkit/postgres';
 import type { Stage } from './stage.ts';
 
+export const STORE_NAMES = ['postgres', 'embedded'] as const;
+export type StoreName = (typeof STORE_NAMES)[number];
+
 export interface Store {
-  name: 'postgres' | 'embedded';
+  name: StoreName;
   /** Null = embedded in the data directory. */
   url: string | null;
   dataDir: string;
@@ -17,11 +20,16 @@ export interface Stores {
   embedded(): Promise<Store>;
 }
 
-export async function prepareStores(stage: Stage): Promise<Stores> {
-  const server = await startPostgres({ durable: true });
-  stage.atEnd(() => server.stop());
+/** PostgreSQL is started here, so that no measurement waits for it; not when only the embedded store is asked for. */
+export async function prepareStores(
+  stage: Stage,
+  { stores }: { stores: readonly StoreName[] } = { stores: STORE_NAMES },
+): Promise<Stores> {
+  const server = stores.includes('postgres') ? await startPostgres({ durable: true }) : null;
+  if (server !== null) stage.atEnd(() => server.stop());
   return {
     async postgres() {
+      if (server === null) throw new Error('this bench did not ask for PostgreSQL');
       const url = await server.createDatabase();
       stage.atEnd(() => server.dropDatabase(url));
       return { name: 'postgres', url, dataDir: await stage.folder() };

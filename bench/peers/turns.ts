@@ -1,12 +1,18 @@
 // The agent of the queue bench, and whoever talks to it: one process, so that one clock times a message from where it was sent to
-// where its turn begins. Works on so many messages at a time, refuses more, and beats when a turn starts or ends as the runtime
-// does: at once, but never twice in a quarter of a second.
+// where its turn begins. Works on so many messages at a time and refuses more; its beats are those of the runtime, by its own code.
 
 import { createServer, type ServerResponse } from 'node:http';
+import { createCredentials } from '@molecule/runtime/credentials';
+import { createHeartbeat } from '@molecule/runtime/link/heartbeat';
+import { createPlatformClient } from '@molecule/runtime/link/platform-client';
+import { createTaskCounter } from '@molecule/runtime/link/task-counter';
+import { systemTimers } from '@molecule/runtime/link/timers';
+import { createWedge } from '@molecule/runtime/link/wedge';
+import { createLogger } from '@molecule/runtime/logger';
 import { Pool } from 'undici';
 import { percentile } from '../kit/figures.ts';
 import type { Seat } from '../kit/seats.ts';
-import { serve, tell } from './peer.ts';
+import { readOptions, serve, tell } from './peer.ts';
 
 export interface Settings {
   do: 'settle';
@@ -46,14 +52,17 @@ export interface CallResult extends Spread {
   queued: number;
 }
 
-const COALESCE_MS = 250;
+/** The runtime's beats are so long apart, but for the end of a turn. */
+const BEAT_REST_MS = 250;
 const ARRIVES_WITHIN_MS = 60_000;
 const HELD = 'held';
 
+const { folder } = readOptions<{ folder: string }>();
+const counter = createTaskCounter();
 let settings: Settings;
 let platform: Pool;
+let isBeating = false;
 let serial = 0;
-const running = new Map<string, ServerResponse>();
 const arrivals = new Map<string, PromiseWithResolvers<number>>();
 const ends = new Map<string, PromiseWithResolvers<number>>();
 const gates = new Map<string, PromiseWithResolvers<void>>();
@@ -80,33 +89,34 @@ async function post(path: string, token: string, body: unknown): Promise<number>
   return reply.statusCode;
 }
 
-let beatAt = Number.NEGATIVE_INFINITY;
-let isBeating = false;
-let pokedAgain = false;
-
-async function beat(): Promise<void> {
-  do {
-    await pause(Math.max(0, beatAt + COALESCE_MS - performance.now()));
-    pokedAgain = false;
-    beatAt = performance.now();
-    const ids = [...running.keys()];
-    const status = await post('/registry/heartbeat', settings.target.token, {
-      workspace_id: settings.target.id,
-      active_tasks: ids.length,
-      current_task: ids.at(-1) ?? '',
-      active_messages: ids.slice(0, 50),
-    });
-    // 503: the platform is being stopped.
-    if (status !== 200 && status !== 503) throw new Error(`a beat was answered ${status}`);
-  } while (pokedAgain);
-  isBeating = false;
-}
-
-function poke(): void {
-  pokedAgain = true;
+/** The seat is registered already: what the runtime does first is left out. */
+function startBeating(): void {
   if (isBeating) return;
   isBeating = true;
-  beat().catch((error: Error) => process.stderr.write(`a beat failed: ${error.message}\n`));
+  const log = createLogger({ level: 'error' });
+  const credentials = createCredentials(folder, {}, log);
+  credentials.saveAuthToken(settings.target.token);
+  const refuse = () => {
+    throw new Error('the platform does not know the seat of this bench');
+  };
+  createHeartbeat({
+    client: createPlatformClient({
+      platformUrl: settings.platform,
+      workspaceId: settings.target.id,
+      credentials,
+      log,
+    }),
+    credentials,
+    counter,
+    wedge: createWedge(),
+    adapter: { capabilities: () => ({}), idleTimeoutOverride: () => null },
+    timers: systemTimers,
+    log,
+    version: 'bench',
+    afterBeat() {},
+    onUnknown: refuse,
+    onDeleted: refuse,
+  }).start();
 }
 
 function answer(response: ServerResponse, status: number, body: unknown): void {
@@ -117,14 +127,12 @@ function answer(response: ServerResponse, status: number, body: unknown): void {
 }
 
 async function takeTurn(id: string, rpcId: unknown, response: ServerResponse): Promise<void> {
-  running.set(id, response);
   place(arrivals, id).resolve(performance.now());
-  poke();
+  const endTask = counter.beginTask({ turnId: id, label: id, messageId: id });
   const [shortest, longest] = settings.turnMs;
   if (id.startsWith(HELD)) await place(gates, id).promise;
   else if (longest > 0) await pause(shortest + Math.random() * (longest - shortest));
-  running.delete(id);
-  poke();
+  endTask();
   place(ends, id).resolve(performance.now());
   const result = { kind: 'message', role: 'agent', messageId: `reply-${id}`, parts: [{ kind: 'text', text: 'done' }] };
   answer(response, 200, { jsonrpc: '2.0', id: rpcId, result });
@@ -132,7 +140,7 @@ async function takeTurn(id: string, rpcId: unknown, response: ServerResponse): P
 
 function receive(text: string, response: ServerResponse): void {
   const { id, params } = JSON.parse(text) as { id: unknown; params: { message: { messageId: string } } };
-  if (running.size >= settings.width) {
+  if (counter.active() >= settings.width) {
     answer(response, 503, { jsonrpc: '2.0', id, error: { code: -32000, message: 'busy', data: { busy: true } } });
     onRefusal();
     return;
@@ -161,7 +169,7 @@ function nextId(kind: string): string {
 }
 
 /** Every sample begins at another moment of the agent's quarter of a second, and after the word that it was busy is old. */
-const settleDown = () => pause(150 + Math.random() * COALESCE_MS);
+const settleDown = () => pause(150 + Math.random() * BEAT_REST_MS);
 
 async function measureFree(samples: number): Promise<FreeResult> {
   const [freed, free, direct]: number[][] = [[], [], []];
@@ -223,6 +231,7 @@ async function run(job: TurnsJob): Promise<object> {
   if (job.do === 'call') return await measureCalls(job.seconds, job.perSecond);
   settings = job;
   platform = new Pool(job.platform, { connections: 64, pipelining: 1 });
+  startBeating();
   return {};
 }
 

@@ -206,6 +206,7 @@ export async function createPlatform({
     ports: {
       hasWaiting,
       drain: (id) => messaging.drain(id),
+      noteBeat: (id, beat, waits) => messaging.noteBeat(id, beat, waits),
       noteActiveMessages: async (id, messages) => {
         await messaging.noteActive(id, messages);
         await delegation.noteInjected(id, messages);

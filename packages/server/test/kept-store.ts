@@ -1,10 +1,10 @@
 // A store that outlives the platform that writes it, for tests that kill one and start the next: embedded in a folder of its own,
-// or a database on a private PostgreSQL.
+// migrated already (to create one takes five seconds of processor time), or a database on a private PostgreSQL.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chosenStore, startPostgres } from '@molecule/testkit';
+import { chosenStore, createDataDir, startPostgres } from '@molecule/testkit';
 import { type Database, openDatabase } from '../src/platform/db/index.ts';
 import { createLog } from '../src/platform/log.ts';
 
@@ -17,10 +17,11 @@ export interface KeptStore {
 
 /** `onEnd` collects what takes it away again, to be called in reverse order. */
 export async function createKeptStore(onEnd: (clean: () => Promise<unknown>) => void): Promise<KeptStore> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'molecule-crash-'));
+  const isEmbedded = chosenStore() === 'pglite';
+  const dataDir = isEmbedded ? await createDataDir() : await mkdtemp(join(tmpdir(), 'molecule-crash-'));
   onEnd(() => rm(dataDir, { recursive: true, force: true }));
   const log = createLog('silent');
-  if (chosenStore() === 'pglite') return { dataDir, env: {}, open: () => openDatabase({ url: null, dataDir, log }) };
+  if (isEmbedded) return { dataDir, env: {}, open: () => openDatabase({ url: null, dataDir, log }) };
   const server = await startPostgres();
   onEnd(server.stop);
   const url = await server.createDatabase();

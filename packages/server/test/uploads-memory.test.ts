@@ -3,16 +3,14 @@
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { type ClientRequest, createServer, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createClient } from '@molecule/contract';
-import { chosenStore, startPostgres, waitFor } from '@molecule/testkit';
+import { waitFor } from '@molecule/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createKeptStore } from './kept-store.ts';
 import { findFreePort, type PlatformProcess, startPlatformProcess } from './platform-process.ts';
 
 const MEGABYTE = 1024 * 1024;
@@ -25,22 +23,14 @@ const TAIL = '\r\n--x--\r\n';
 const PATIENCE_MS = 60_000;
 
 let platform: PlatformProcess;
-let dataDir: string;
 const cleanups: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'molecule-uploads-'));
-  cleanups.push(() => rm(dataDir, { recursive: true, force: true }));
-  const env: Record<string, string> = {};
-  if (chosenStore() === 'postgres') {
-    const server = await startPostgres();
-    cleanups.push(() => server.stop());
-    env.DATABASE_URL = await server.createDatabase();
-  }
+  const store = await createKeptStore((clean) => cleanups.push(clean));
   platform = await startPlatformProcess({
-    ...env,
+    ...store.env,
     PORT: String(await findFreePort()),
-    MOLECULE_DATA_DIR: dataDir,
+    MOLECULE_DATA_DIR: store.dataDir,
     MOLECULE_PROVISIONER: 'none',
     // The agent of this test listens on loopback.
     MOLECULE_ENV: 'development',

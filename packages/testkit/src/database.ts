@@ -26,7 +26,16 @@ export function schemaHash(): string {
 }
 
 export const IMAGES_DIR = join(tmpdir(), 'molecule-test-images');
-const dumpPath = () => join(IMAGES_DIR, `${schemaHash()}.tar`);
+const dumpPath = () => join(IMAGES_DIR, `${schemaHash()}-lean.tar`);
+
+/** Nothing that a test file would unpack for nothing: two of the three databases are templates that nobody copies. */
+export async function makeLean({ pool }: Database): Promise<void> {
+  for (const template of ['template0', 'template1']) {
+    await pool.query(`alter database ${template} is_template false`);
+    await pool.query(`drop database ${template}`);
+  }
+  await pool.query('checkpoint');
+}
 
 /** Makes the migrated image once; test files running at the same time may both make it, and the rename decides. */
 async function ensureDump(log: Logger): Promise<string> {
@@ -34,6 +43,7 @@ async function ensureDump(log: Logger): Promise<string> {
   if (existsSync(path)) return path;
   const db = await openDatabase({ url: null, dataDir: tmpdir(), inMemory: true, log });
   await migrate(db, MIGRATIONS_DIR);
+  await makeLean(db);
   const image = await db.dump?.();
   await db.close();
   if (!image) throw new Error('the embedded store gave no image');

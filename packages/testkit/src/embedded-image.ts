@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { MIGRATIONS_DIR } from '@molecule/server';
 import { migrate, openDatabase } from '@molecule/server/platform/db/index';
 import { createLog } from '@molecule/server/platform/log';
-import { IMAGES_DIR, schemaHash } from './database.ts';
+import { IMAGES_DIR, makeLean, schemaHash } from './database.ts';
 
 async function exists(path: string): Promise<boolean> {
   return await stat(path).then(
@@ -18,12 +18,13 @@ async function exists(path: string): Promise<boolean> {
 
 /** Makes the image once; test files running at the same time may both make it, and the rename decides. */
 async function ensureImage(): Promise<string> {
-  const image = join(IMAGES_DIR, `${schemaHash()}-db`);
+  const image = join(IMAGES_DIR, `${schemaHash()}-lean-db`);
   if (await exists(image)) return image;
   await mkdir(IMAGES_DIR, { recursive: true });
   const dataDir = await mkdtemp(join(IMAGES_DIR, 'making-'));
   const db = await openDatabase({ url: null, dataDir, log: createLog('silent'), minFreeBytes: 0 });
   await migrate(db, MIGRATIONS_DIR);
+  await makeLean(db);
   await db.close();
   await rename(join(dataDir, 'db'), image).catch(async (error: unknown) => {
     if (!(await exists(image))) throw error;

@@ -11,6 +11,7 @@ export * from './fake-agent.ts';
 export * from './fingerprint.ts';
 export * from './kubernetes-api.ts';
 export * from './kubernetes-pods.ts';
+export * from './link.ts';
 export * from './model-server.ts';
 export * from './name-server.ts';
 export * from './peer.ts';

@@ -14,6 +14,7 @@ const JITTER = 0.1;
 const TIMEOUT_MS = 10_000;
 /** The platform ends a process ten seconds after asking it to go. */
 const FAREWELL_TIMEOUT_MS = 1_000;
+/** Beats asked for within this time are one, but for the first that tells of a turn's end: at most eight a second. */
 const COALESCE_MS = 250;
 const RECREATE_EVERY = 10;
 
@@ -39,7 +40,7 @@ export interface HeartbeatDeps {
 
 export interface Heartbeat {
   start(): void;
-  /** A beat at once, together with others asked for in the same quarter of a second. */
+  /** A beat at once, together with others asked for in the same quarter of a second. A turn's end does not wait so long. */
   poke(): void;
   /** Ends the loop; resolves when nothing is under way. */
   stop(): Promise<void>;
@@ -55,8 +56,12 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
   let failures = 0;
   let lastBeatAt = Number.NEGATIVE_INFINITY;
   let loop: Promise<void> | null = null;
+  /** Of the last beat that told of a turn's end. */
+  let toldOfEndAt = Number.NEGATIVE_INFINITY;
   let wake = new AbortController();
+  let hurry = new AbortController();
   let poked = false;
+  let hasEnded = false;
 
   /** Discovery errors drop the metadata, never the beat. */
   function readMetadata(): Record<string, unknown> | null {
@@ -163,12 +168,22 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
     return interval * (1 - JITTER + Math.random() * spread);
   }
 
+  /** Those that begin share a beat; an end is told at once, because a message may wait for it, and the next ends share a beat. */
+  async function coalesce(): Promise<void> {
+    const pauseFrom = (at: number) => Math.max(0, at + COALESCE_MS - timers.now());
+    if (!hasEnded) await timers.sleep(pauseFrom(lastBeatAt), AbortSignal.any([hurry.signal, stopping.signal]));
+    if (hasEnded) await timers.sleep(pauseFrom(toldOfEndAt), stopping.signal);
+  }
+
   async function beatAndWait(): Promise<void> {
+    if (hasEnded) toldOfEndAt = timers.now();
     poked = false;
+    hasEnded = false;
+    hurry = new AbortController();
     await beat();
     wake = new AbortController();
     if (!poked) await timers.sleep(pickPause(), AbortSignal.any([wake.signal, stopping.signal]));
-    if (poked) await timers.sleep(Math.max(0, lastBeatAt + COALESCE_MS - timers.now()), stopping.signal);
+    if (poked) await coalesce();
   }
 
   /** Only `stop` and a deletion end it. */
@@ -187,7 +202,13 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
     poked = true;
     wake.abort();
   }
-  counter.onChange(poke);
+  counter.onChange((change) => {
+    if (change === 'ended') {
+      hasEnded = true;
+      hurry.abort();
+    }
+    poke();
+  });
 
   return {
     start() {

@@ -16,6 +16,9 @@ export interface Rates {
   errors: number;
 }
 
+/** An end makes room for what waits for this agent. */
+export type TaskChange = 'began' | 'ended';
+
 export interface TaskCounter {
   /** Counts a turn in and pushes a beat. @returns the function that counts it out, once. */
   beginTask(task: RunningTask): () => void;
@@ -33,7 +36,7 @@ export interface TaskCounter {
   /** A beat with these figures was accepted; what happened meanwhile waits for the next one. */
   settleRates(accepted: Rates): void;
   /** Called whenever the count changes. */
-  onChange(listener: () => void): void;
+  onChange(listener: (change: TaskChange) => void): void;
 }
 
 const LEADING_MARKS = /^(?:\s|#+|>|[-*+](?=\s)|\d+[.)](?=\s)|`{3}\S*)+/;
@@ -55,19 +58,19 @@ export function toLabel(text: string): string {
 
 export function createTaskCounter(): TaskCounter {
   const running = new Set<RunningTask>();
-  const listeners: (() => void)[] = [];
+  const listeners: ((change: TaskChange) => void)[] = [];
   let rates: Rates = { requests: 0, errors: 0 };
   let lastError: string | null = null;
-  const changed = () => {
-    for (const listener of listeners) listener();
+  const tell = (change: TaskChange) => {
+    for (const listener of listeners) listener(change);
   };
 
   return {
     beginTask(task) {
       running.add(task);
-      changed();
+      tell('began');
       return () => {
-        if (running.delete(task)) changed();
+        if (running.delete(task)) tell('ended');
       };
     },
     recordResult(error) {

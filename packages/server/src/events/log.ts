@@ -17,7 +17,8 @@ const PEER_MS = 60_000;
 /** The others answer a greeting within milliseconds; whoever is slower is heard later. */
 const UNSURE_MS = 5_000;
 
-type Listener = (frame: EventFrame) => void;
+/** `fromPeer`: a broadcast of another replica. */
+type Listener = (frame: EventFrame, fromPeer: boolean) => void;
 
 export interface EventLog {
   append(trx: Transaction<Tables>, event: NewEvent): Promise<void>;
@@ -86,15 +87,15 @@ export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): 
   /** Broadcasts of other replicas are published in the order they came, also when one must be completed first. */
   let receiving: Promise<void> = Promise.resolve();
 
-  function publish(frame: EventFrame): void {
-    for (const listener of listeners) deliver(listener, frame);
-    for (const listener of byWorkspace.get(frame.workspace_id) ?? []) deliver(listener, frame);
+  function publish(frame: EventFrame, fromPeer = false): void {
+    for (const listener of listeners) deliver(listener, frame, fromPeer);
+    for (const listener of byWorkspace.get(frame.workspace_id) ?? []) deliver(listener, frame, fromPeer);
   }
 
   /** One broken listener must not keep an event from the others. */
-  function deliver(listener: Listener, frame: EventFrame): void {
+  function deliver(listener: Listener, frame: EventFrame, fromPeer: boolean): void {
     try {
-      listener(frame);
+      listener(frame, fromPeer);
     } catch (error) {
       log.error({ err: error, event: frame.event }, 'an event listener failed');
     }
@@ -178,7 +179,7 @@ export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): 
 
   async function publishForeign(frame: EventFrame): Promise<void> {
     const whole = (frame.payload as { truncated?: true }).truncated ? await restore(frame) : null;
-    publish(whole ?? frame);
+    publish(whole ?? frame, true);
   }
 
   function receiveForeign(payload: string): void {
@@ -195,7 +196,7 @@ export function createEventLog({ db, log, instanceId, restore }: EventLogDeps): 
       .then(() => publishForeign(frame))
       .catch((error: unknown) => {
         log.warn({ err: error, event: frame.event }, 'a broadcast of another replica could not be completed');
-        publish(frame);
+        publish(frame, true);
       });
   }
 

@@ -4,7 +4,7 @@ import { PlatformError } from '../platform/errors.ts';
 import type { WorkspaceFacts } from '../workspaces/index.ts';
 import type { Json } from './json.ts';
 import type { Normalized } from './normalize.ts';
-import type { StreamFold } from './reply.ts';
+import { isWorking, type StreamFold } from './reply.ts';
 import type { StreamTee } from './streams/tee.ts';
 import type { Translation } from './versions/translation.ts';
 
@@ -51,6 +51,9 @@ export type ProxyOutcome =
   | { kind: 'busy'; error: PlatformError; normalized: Normalized }
   | { kind: 'rejected'; body: Json }
   | { kind: 'failed'; error: PlatformError; normalized: Normalized | null };
+
+/** Answered with a task that goes on: its turn has not ended with the call. */
+export const isUnderWay = (outcome: ProxyOutcome): boolean => outcome.kind === 'answered' && isWorking(outcome.reply);
 
 /** One call on its way: who asked for what, of whom, since when. */
 export interface Attempt {

@@ -14,7 +14,7 @@ import type { Metrics } from '../platform/metrics.ts';
 import type { Outbound } from '../platform/outbound/index.ts';
 import type { Presence } from '../platform/presence.ts';
 import type { Workspaces } from '../workspaces/index.ts';
-import type { Attempt, Liveness, ProxyCall, ProxyOutcome } from './call.ts';
+import { type Attempt, isUnderWay, type Liveness, type ProxyCall, type ProxyOutcome } from './call.ts';
 import { type CardRouteDeps, mountCardRoutes } from './card-routes.ts';
 import { createIntake } from './intake/index.ts';
 import type { QueueRow } from './lifecycle.ts';
@@ -25,7 +25,7 @@ import { createQueue } from './queue.ts';
 import { createQueueOutcomes, type QueueOutcome, type QueueOutcomesDeps } from './queue-outcomes.ts';
 import { createRepeats } from './repeats/index.ts';
 import { extractText, extractUsage } from './reply.ts';
-import { createRoom } from './room.ts';
+import { type Beat, createRoom } from './room.ts';
 import { mountMessagingRoutes } from './routes.ts';
 import type { FinishedMessage } from './store.ts';
 import * as store from './store.ts';
@@ -37,6 +37,7 @@ export { type QueueRow, queueLifecycle } from './lifecycle.ts';
 export * as messagingOutlook from './outlook/store.ts';
 export { BUSY_AGAIN, type MessageEnd, MOST_ATTEMPTS, type QueueOutcome } from './queue-outcomes.ts';
 export { describeFailedReply, extractText, resultOf } from './reply.ts';
+export type { Beat } from './room.ts';
 export { type FinishedMessage, hasWaiting, type PlatformMessage } from './store.ts';
 
 /** A message between workspaces that names a delegation and was taken: delivered, or stored for delivery. */
@@ -62,6 +63,8 @@ export interface Messaging {
   drain(workspaceId: string): void;
   /** Resolves when no delivery is under way or about to begin. */
   idle(): Promise<void>;
+  /** A beat was stored; receipts of what it lists may not be yet. `hasWaiting`: a message waits for this target. */
+  noteBeat(workspaceId: string, beat: Beat, hasWaiting: boolean): void;
   /** A beat lists these messages: they are in a turn. */
   noteActive(workspaceId: string, messageIds: string[]): Promise<void>;
   /** In the transaction that removes these workspaces. */
@@ -97,6 +100,13 @@ export interface MessagingDeps {
 
 /** Figures beside a call are read by people: four writes a second are enough. */
 const FIGURES_REST_MS = 250;
+/** What another replica tells of a beat it took. */
+const beatOf = ({ active_tasks: activeTasks }: { active_tasks: number }): Beat => ({
+  receivedAt: performance.now(),
+  activeTasks,
+  messageIds: [],
+});
+
 /** How long a held call may go on when the platform stops. */
 const STOP_GRACE_MS = 3_000;
 
@@ -212,17 +222,19 @@ export function createMessaging(deps: MessagingDeps): Messaging {
   async function run(call: ProxyCall): Promise<ProxyOutcome> {
     const startedAt = performance.now();
     const outcome = await proxy.run(call);
-    if (outcome.kind === 'answered' || outcome.kind === 'streamed') queue.noteAnswered(call.targetId, startedAt);
+    if ((outcome.kind === 'answered' && !isUnderWay(outcome)) || outcome.kind === 'streamed')
+      queue.noteAnswered(call.targetId, startedAt, outcome.normalized.messageId);
     return outcome;
   }
 
-  const unsubscribe = events.subscribe((frame) => {
+  const unsubscribe = events.subscribe((frame, fromPeer) => {
     switch (frame.event) {
       case 'WORKSPACE_ONLINE':
         // A target that came up has room: what waits for it goes out now, not with the next beat.
         return queue.drain(frame.workspace_id, 'room');
       case 'WORKSPACE_HEARTBEAT':
-        return queue.noteBeat(frame.workspace_id);
+        if (fromPeer) room.noteBeat(frame.workspace_id, beatOf(frame.payload));
+        return queue.drainAfterBeat(frame.workspace_id);
       case 'WORKSPACE_REMOVED':
         return queue.forget(frame.workspace_id);
     }
@@ -248,6 +260,7 @@ export function createMessaging(deps: MessagingDeps): Messaging {
     begin: queue.begin,
     drain: (workspaceId) => queue.drain(workspaceId, 'room'),
     idle: queue.idle,
+    noteBeat: queue.noteBeat,
     noteActive,
     dropFor: outcomes.dropFor,
     findFinished: (delegations) => store.findFinished(db.kysely, delegations),

@@ -6,6 +6,7 @@ import {
   type ReceivedCall,
   type Responder,
   replyBusy,
+  replyResult,
   replyStatus,
   replyWith,
   sendA2a,
@@ -85,6 +86,40 @@ it('20.113 a queued message goes out with the end of the turn, without a beat, a
   expect(await statusOf(agent, second)).toBe('queued');
   hold.release();
   expect((await first).status).toBe(200);
+  await untilStatus(agent, second, 'completed');
+});
+
+it('20.141 a beat sent before an answer and stored after it takes no room: what waits goes out without another', async () => {
+  const [held, refused] = [holdCalls(replyWith('first')), holdCalls(replyBusy)];
+  const agent = await startAgent(held.respond);
+  const request = textRequest('first');
+  const first = sendA2a(test, agent.id, request);
+  await agent.waitForCalls(1);
+  agent.respond(refused.respond);
+  const second = sendA2a(test, agent.id, textRequest('second'));
+  await agent.waitForCalls(2);
+  held.release();
+  expect((await first).status).toBe(200);
+  agent.respond(replyWith('second'));
+  await agent.heartbeat({ active_tasks: 1, active_messages: [messageIdIn(request)] });
+  refused.release();
+  const { status, body } = await second;
+  expect(status).toBe(202);
+  await untilStatus(agent, String(body?.queue_id), 'completed');
+});
+
+it('20.141 an answer that is a task still at work makes no room', async () => {
+  const agent = await startAgent(replyResult({ kind: 'task', id: 't', contextId: 'c', status: { state: 'working' } }));
+  const request = textRequest('first', { params: { configuration: { blocking: false } } });
+  expect((await sendA2a(test, agent.id, request)).status).toBe(200);
+  agent.respond(replyBusy);
+  const second = await enqueue(agent, textRequest('second'));
+  const called = agent.calls.length;
+  await agent.heartbeat({ active_tasks: 1, active_messages: [messageIdIn(request)] });
+  await test.platform.messaging.idle();
+  expect(agent.calls).toHaveLength(called);
+  agent.respond(replyWith('second'));
+  await agent.heartbeat();
   await untilStatus(agent, second, 'completed');
 });
 

@@ -7,11 +7,11 @@ import type { Database, Tables } from '../platform/db/index.ts';
 import { PlatformError } from '../platform/errors.ts';
 import { applyTransition } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
-import type { ProxyOutcome } from './call.ts';
+import { isUnderWay, type ProxyOutcome } from './call.ts';
 import { type QueueRow, queueLifecycle } from './lifecycle.ts';
 import type { A2aProxy } from './proxy.ts';
 import type { QueueOutcomes } from './queue-outcomes.ts';
-import type { Room } from './room.ts';
+import type { Beat, Room } from './room.ts';
 import * as store from './store.ts';
 
 const TIMER_SLACK_MS = 5;
@@ -41,13 +41,13 @@ export function createQueue({ db, events, log, run, outcomes, room }: QueueDeps)
 
   /** As much as the target has room for, in one commit. */
   async function claim(workspaceId: string, occasion: store.Occasion): Promise<QueueRow[]> {
-    const ended = room.endedSinceBeat(workspaceId);
+    const over = room.overSinceBeat(workspaceId);
     return await db.tx(async (trx) => {
       // Two replicas that claim at once would both count on the same room.
       if (events.hasPeers()) await store.lockClaims(trx, workspaceId);
       const claimed: QueueRow[] = [];
       for (let room = 1; room > 0 && claimed.length < MOST_CLAIMED_AT_ONCE; ) {
-        const next = await store.lockClaimable(trx, workspaceId, occasion, ended);
+        const next = await store.lockClaimable(trx, workspaceId, occasion, over);
         if (!next) break;
         const row = await applyTransition(trx, events.append, queueLifecycle, 'claim', next.id, {
           patch: store.freshLease(),
@@ -80,8 +80,8 @@ export function createQueue({ db, events, log, run, outcomes, room }: QueueDeps)
       const limitMs = (item.timeout_seconds ?? Number.POSITIVE_INFINITY) * 1000 - TIMER_SLACK_MS;
       if (outcome.kind === 'busy' && performance.now() - startedAt >= limitMs)
         await outcomes.giveUp(item, `no answer within ${item.timeout_seconds} seconds`);
-      else if (await outcomes.settle(item, outcome)) {
-        room.noteEnded(item.workspace_id, startedAt);
+      else if ((await outcomes.settle(item, outcome)) && !isUnderWay(outcome)) {
+        room.noteEnded(item.workspace_id, startedAt, item.idempotency_key);
         drain(item.workspace_id, 'room');
       }
     } finally {
@@ -191,13 +191,17 @@ export function createQueue({ db, events, log, run, outcomes, room }: QueueDeps)
       if (!closed) beginDelivery(item);
     },
     /** A call that began at `since` was answered, so its target has room: for what waits, here or as another replica stored it. */
-    noteAnswered(workspaceId: string, since: number): void {
-      room.noteEnded(workspaceId, since);
+    noteAnswered(workspaceId: string, since: number, messageId: string | null): void {
+      room.noteEnded(workspaceId, since, messageId);
       if (waitedFor.has(workspaceId) || events.hasPeers()) drain(workspaceId, 'room');
     },
-    /** Also of a beat another replica took: it may have looked at the queue just before this one stored a message. */
-    noteBeat(workspaceId: string): void {
-      room.noteBeat(workspaceId);
+    /** Its count is stored. */
+    noteBeat(workspaceId: string, beat: Beat, hasWaiting: boolean): void {
+      room.noteBeat(workspaceId, beat);
+      if (hasWaiting && !waitedFor.has(workspaceId)) waitedFor.set(workspaceId, 0);
+    },
+    /** All of a beat is stored, here or by another replica that may have looked at the queue just before this one stored a message. */
+    drainAfterBeat(workspaceId: string): void {
       if (waitedFor.has(workspaceId)) drain(workspaceId, 'room');
     },
     /** A message was stored of a call that began at `since`: a turn may have ended in the meantime. */

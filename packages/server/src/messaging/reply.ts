@@ -52,6 +52,14 @@ export function describeFailedReply(reply: unknown): string | null {
   return LOST_STATES.has(state) ? extractText(result) || `the task was ${state}` : null;
 }
 
+const OPEN_STATES = new Set(['submitted', 'working']);
+
+/** The agent's turn goes on behind this reply: it was asked not to wait for its end. */
+export function isWorking(reply: unknown): boolean {
+  const result = resultOf(reply);
+  return isObject(result) && isObject(result.status) && OPEN_STATES.has(String(result.status.state));
+}
+
 /** `metadata.tool_trace` of a message, a task or its last status message. */
 export function extractToolTrace(reply: unknown): unknown {
   const result = resultOf(reply);

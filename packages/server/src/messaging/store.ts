@@ -128,11 +128,11 @@ export interface Claimable {
 /**
  * The next message this target has room for, in the order they go out. What was handed over but is not yet in a beat takes room
  * too: the reported count does not know of it. Reads the order's own index from its beginning, however many wait.
- * @param endedTasks of those the target reported, so many are over.
+ * @param over of the tasks the target reported, so many have ended.
  */
-export function selectClaimable(workspaceId: string, occasion: Occasion, endedTasks: number) {
+export function selectClaimable(workspaceId: string, occasion: Occasion, over: number) {
   return sql<Claimable>`${sql.raw(`/* hot:claim-${occasion} */`)}
-    select q.id, least(w.max_concurrent_tasks - greatest(w.active_tasks - ${endedTasks}::int, 0) - handed.unseen, w.max_concurrent_tasks - handed.open)::int as room
+    select q.id, least(w.max_concurrent_tasks - greatest(w.active_tasks - ${over}::int, 0) - handed.unseen, w.max_concurrent_tasks - handed.open)::int as room
     from a2a_queue q
     join workspaces w on w.id = q.workspace_id
     cross join lateral (
@@ -140,7 +140,7 @@ export function selectClaimable(workspaceId: string, occasion: Occasion, endedTa
       from a2a_queue d where d.workspace_id = w.id and d.status = 'dispatched' and d.lease_until > now()
     ) handed
     where q.workspace_id = ${workspaceId} and q.status = 'queued' and not q.behind and ${deliverable(occasion)}
-      and greatest(w.active_tasks - ${endedTasks}::int, 0) + handed.unseen < w.max_concurrent_tasks and handed.open < w.max_concurrent_tasks
+      and greatest(w.active_tasks - ${over}::int, 0) + handed.unseen < w.max_concurrent_tasks and handed.open < w.max_concurrent_tasks
     order by q.priority desc, q.round, q.seq for update of q skip locked limit 1
   `;
 }
@@ -157,9 +157,9 @@ export async function lockClaimable(
   trx: Transaction<Tables>,
   workspaceId: string,
   occasion: Occasion,
-  endedTasks: number,
+  over: number,
 ): Promise<Claimable | null> {
-  return (await selectClaimable(workspaceId, occasion, endedTasks).execute(trx)).rows[0] ?? null;
+  return (await selectClaimable(workspaceId, occasion, over).execute(trx)).rows[0] ?? null;
 }
 
 /** A fresh lease: who holds its token writes the outcome. */

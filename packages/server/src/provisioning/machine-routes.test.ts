@@ -1,19 +1,9 @@
 // The console of a machine, the word of whoever watched it boot, and what the control plane says at the platform's own boot
 // (chapter 10 §2.1, §7.6).
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import {
-  answerStatus,
-  breakOff,
-  chosenStore,
-  failureOf,
-  startControlPlane,
-  startPlatform,
-  startPostgres,
-} from '@molecule/testkit';
+import { answerStatus, breakOff, failureOf, startControlPlane, startPlatform } from '@molecule/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createKeptStore } from '../../test/kept-store.ts';
 import { type MachineSeats, SHARED_SECRET, startMachineSeats } from '../../test/machine-seats.ts';
 import { findFreePort, startPlatformProcess } from '../../test/platform-process.ts';
 import { readConfig } from '../config.ts';
@@ -184,16 +174,16 @@ describe('the settings of the tenant', { timeout: 60_000 }, () => {
   it('a rotated secret counts from the next start of the platform', async () => {
     const server = await startControlPlane({ sharedSecret: 'rotated-secret' });
     server.tenantConfig = { MOLECULE_CP_SHARED_SECRET: 'rotated-secret' };
-    const dataDir = mkdtempSync(join(tmpdir(), 'molecule-tenant-'));
-    const postgres = chosenStore() === 'postgres' ? await startPostgres() : null;
+    const cleanups: (() => Promise<unknown>)[] = [];
+    const store = await createKeptStore((clean) => cleanups.push(clean));
     const platform = await startPlatformProcess({
       PORT: String(await findFreePort()),
-      MOLECULE_DATA_DIR: dataDir,
+      MOLECULE_DATA_DIR: store.dataDir,
       MOLECULE_PROVISIONER: 'control-plane',
       MOLECULE_ORG_ID: 'acme',
       MOLECULE_CP_URL: server.url,
       MOLECULE_CP_SHARED_SECRET: 'outdated-secret',
-      ...(postgres ? { DATABASE_URL: await postgres.createDatabase() } : {}),
+      ...store.env,
     });
     const { status } = await platform.admin.raw('POST', '/workspaces', {
       headers: { 'content-type': 'application/json', 'x-molecule-org-id': 'acme' },
@@ -204,8 +194,7 @@ describe('the settings of the tenant', { timeout: 60_000 }, () => {
     expect(request?.headers.authorization).toBe('Bearer rotated-secret');
     expect(platform.output()).not.toContain('rotated-secret');
     await platform.end('SIGTERM');
-    await postgres?.stop();
     await server.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    for (const clean of cleanups.reverse()) await clean();
   });
 });

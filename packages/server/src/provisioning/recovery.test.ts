@@ -1,30 +1,23 @@
 // The platform dies, the agents live: the real platform and the real runtime as processes, killed and started again.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { chosenStore, signalProcess, startPostgres, type TestPostgres } from '@molecule/testkit';
+import { signalProcess } from '@molecule/testkit';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createKeptStore } from '../../test/kept-store.ts';
 import { findFreePort, type PlatformProcess, recordedPid, startPlatformProcess } from '../../test/platform-process.ts';
 import { isAlive, untilGone } from '../../test/process-seats.ts';
 
-let postgres: TestPostgres | null = null;
+const cleanups: (() => Promise<unknown>)[] = [];
 let env: { PORT: string; MOLECULE_DATA_DIR: string } & Record<string, string>;
 let platform: PlatformProcess;
 
 beforeAll(async () => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'molecule-recovery-'));
-  env = { PORT: String(await findFreePort()), MOLECULE_DATA_DIR: dataDir };
-  if (chosenStore() === 'postgres') {
-    postgres = await startPostgres();
-    env.DATABASE_URL = await postgres.createDatabase();
-  }
+  const store = await createKeptStore((clean) => cleanups.push(clean));
+  env = { PORT: String(await findFreePort()), MOLECULE_DATA_DIR: store.dataDir, ...store.env };
   platform = await startPlatformProcess(env);
 });
 afterAll(async () => {
   await platform?.end('SIGTERM');
-  await postgres?.stop();
-  rmSync(env.MOLECULE_DATA_DIR, { recursive: true, force: true });
+  for (const clean of cleanups.reverse()) await clean();
 });
 
 const pidOf = (id: string) => recordedPid(env.MOLECULE_DATA_DIR, id);

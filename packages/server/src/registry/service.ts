@@ -21,11 +21,20 @@ const MOST_BEATS_PER_STATEMENT = 500;
 const LINGER_MS = 800;
 const MOST_AT_REST = 50_000;
 
+/** Of a beat: when it came, by `performance.now()`, and what its agent works on. */
+export interface ReceivedBeat {
+  receivedAt: number;
+  activeTasks: number;
+  messageIds: readonly string[];
+}
+
 export interface RegistryPorts {
   /** SQL about the workspace `w`: a message waits for it. */
   hasWaiting: RawBuilder<boolean>;
   /** The target has room: deliver what waits. Detached. */
   drain(workspaceId: string): void;
+  /** A beat is stored; `hasWaiting`: a message waits for this target. */
+  noteBeat(workspaceId: string, beat: ReceivedBeat, hasWaiting: boolean): void;
   noteActiveMessages(workspaceId: string, messageIds: string[]): Promise<void>;
   noteActiveDelegations(workspaceId: string, delegationIds: string[]): Promise<void>;
   canCommunicate(a: string, b: string): Promise<boolean>;
@@ -200,12 +209,15 @@ export function createRegistryService({ db, events, auth, workspaces, secrets, p
   ): Promise<{ status: 'ok'; platform_inbound_secret?: string }> {
     if (principal.kind !== 'workspace' || principal.workspaceId !== body.workspace_id) throw unauthenticated();
     const snapshot = toSnapshot(body, principal.tokenId);
+    const receivedAt = performance.now();
     const rests = isAtRest(body);
     const canWait = rests && atRest.has(body.workspace_id);
     noteRest(body.workspace_id, rests);
     const row = await beats.add(snapshot, { canWait });
     // The token was live a moment ago: revoked or deleted in between.
     if (!row) throw unauthenticated();
+    const beat = { receivedAt, activeTasks: snapshot.activeTasks, messageIds: body.active_messages ?? [] };
+    ports.noteBeat(row.id, beat, row.has_waiting);
     if (row.facts_changed) workspaces.forget(row.id);
     await noteActive(body);
     const edge = judgeBeat(body, snapshot, row);

@@ -6,11 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@molecule/contract';
-import { startPostgres, type TestPostgres } from '@molecule/testkit';
+import { type Link, startLink, startPostgres, type TestPostgres } from '@molecule/testkit';
 import pg from 'pg';
 import { findFreePort, type PlatformProcess, startPlatformProcess } from '../platform-process.ts';
 import type { CallerSettings } from './caller-process.ts';
-import { type Link, startLink } from './link.ts';
 import { createParty, type Party } from './party.ts';
 import type { CallerPlan } from './plan.ts';
 

@@ -2,8 +2,7 @@
 // struck is whole again before the next strike, or a moment after it.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Random } from '@molecule/testkit';
-import type { Link } from './link.ts';
+import type { Link, Random } from '@molecule/testkit';
 import type { Party } from './party.ts';
 import type { Caller, Stage } from './stage.ts';
 

@@ -1,6 +1,6 @@
 // Sending: a message is shown at once, delivered by stream or by call, and every outcome is a state of its bubble.
 
-import { ApiError, readError } from '@molecule/contract';
+import { ApiError, readA2aStream, readError } from '@molecule/contract';
 import { api } from '../../app/api.ts';
 import { dropWorkspace, getWorkspace } from '../../live/index.ts';
 import { newId, toast } from '../../ui/index.ts';
@@ -36,6 +36,8 @@ interface Delivery {
   mayRetry: boolean;
 }
 
+type Send = (headers?: Record<string, string>) => Promise<Response>;
+
 // A page that goes away aborts its requests; that says nothing about whether the platform was reached.
 let isLeaving = false;
 addEventListener('pagehide', () => {
@@ -56,41 +58,24 @@ function canStream(id: string): boolean {
   return card?.capabilities?.streaming === true;
 }
 
-/** Frames of an event stream, as they arrive. */
-async function readStream(response: Response, onFrame: (frame: unknown) => void): Promise<void> {
-  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-  let pending = '';
-  for (;;) {
-    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
-    if (done) return;
-    pending += value;
-    const frames = pending.split(/\r?\n\r?\n/);
-    pending = frames.pop() ?? '';
-    for (const text of frames) {
-      const data = text
-        .split(/\r?\n/)
-        .filter((line) => line.startsWith('data:'))
-        .map((line) => line.slice(5).trim())
-        .join('\n');
-      if (data) onFrame(JSON.parse(data));
-    }
-  }
+/** Whether the rest of its answer is still wanted from the stream: another way may have told it meanwhile. */
+function isWaiting({ id, key }: Delivery): boolean {
+  const state = findTurn(readSlice(id).conversation, key)?.state;
+  return !isLeaving && (state?.is === 'streaming' || state?.is === 'sending');
 }
 
-async function takeStream(delivery: Delivery, response: Response): Promise<void> {
+/** @param send the request of this delivery, once more. */
+async function takeStream(delivery: Delivery, response: Response, send: Send): Promise<void> {
   const { id, key, mayRetry } = delivery;
-  try {
-    await readStream(response, (frame) =>
-      changeConversation(id, (conversation) => applyFrame(conversation, key, frame, now())),
-    );
-  } catch (error) {
-    // The connection broke, or a frame could not be read; either way the stream has ended before its last frame.
-    console.debug('A reply stream broke', error);
-  }
-  const state = findTurn(readSlice(id).conversation, key)?.state;
-  if (isLeaving || (state?.is !== 'streaming' && state?.is !== 'sending')) return;
+  await readA2aStream(response, {
+    onFrame: (frame) => changeConversation(id, (conversation) => applyFrame(conversation, key, frame, now())),
+    resume: (lastEventId) => send({ 'last-event-id': lastEventId }),
+    mayResume: () => isWaiting(delivery),
+  });
+  if (!isWaiting(delivery)) return;
   // Nothing was said yet, so the agent went before it answered; its restart is waited for like a refusal that says so.
-  const hasSpoken = state.is === 'streaming' && state.text !== '';
+  const state = findTurn(readSlice(id).conversation, key)?.state;
+  const hasSpoken = state?.is === 'streaming' && state.text !== '';
   if (mayRetry && !hasSpoken) return retryLater(delivery, RETRY_SECONDS, 'Restarting');
   changeConversation(id, (conversation) => breakOff(conversation, key, ENDED_EARLY, now()));
 }
@@ -157,18 +142,21 @@ async function deliver(delivery: Delivery): Promise<void> {
     method: streams ? 'message/stream' : 'message/send',
     params: { message: { role: 'user', messageId: key, parts: toParts(delivery) }, metadata: { history } },
   };
-  try {
-    const response = await api.raw('POST', `/workspaces/${encodeURIComponent(id)}/a2a`, {
+  const send: Send = (headers) =>
+    api.raw('POST', `/workspaces/${encodeURIComponent(id)}/a2a`, {
       headers: {
         'content-type': 'application/json',
         ...(streams ? { accept: 'text/event-stream, application/json' } : {}),
+        ...headers,
       },
       timeoutMs: streams ? STREAM_TIMEOUT_MS : CALL_TIMEOUT_MS,
       body: JSON.stringify(body),
     });
+  try {
+    const response = await send();
     if (!response.ok) throw await readError(response);
     const isStream = (response.headers.get('content-type') ?? '').includes('text/event-stream');
-    await (isStream ? takeStream(delivery, response) : takeReply(delivery, response));
+    await (isStream ? takeStream(delivery, response, send) : takeReply(delivery, response));
   } catch (error) {
     await takeRefusal(delivery, error);
   }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { applyFrame } from './stream.ts';
-import { beginTurn, EMPTY_CONVERSATION, findTurn } from './turns.ts';
+import { answerTurn, beginTurn, EMPTY_CONVERSATION, findTurn, NO_RESPONSE } from './turns.ts';
 
 const AT = '2026-01-01T00:00:00Z';
 const artifact = (text: string, append: boolean) => ({
@@ -35,4 +35,15 @@ it('a stream that is taken up again goes on from the whole task; a task without 
     taskId: 't',
   });
   expect(play(artifact('One', false), task(null))).toEqual({ is: 'streaming', text: 'One', taskId: 't' });
+});
+
+it('a last frame after the answer has come another way does not take its words', () => {
+  const begun = beginTurn(EMPTY_CONVERSATION, { key: 'm', text: 'go', at: AT });
+  const said = (text: string) => ({ text, files: [], at: AT, durationMs: null, trace: [] });
+  const last = { result: { kind: 'status-update', taskId: 't', final: true, status: { state: 'completed' } } };
+  const answered = answerTurn(begun, 'm', said('Yes.'));
+  expect(findTurn(applyFrame(answered, 'm', last, AT), 'm')?.reply?.text).toBe('Yes.');
+  const silent = applyFrame(begun, 'm', last, AT);
+  expect(findTurn(silent, 'm')?.reply?.text).toBe(NO_RESPONSE);
+  expect(findTurn(answerTurn(silent, 'm', said('Yes.')), 'm')?.reply?.text).toBe('Yes.');
 });

@@ -2,9 +2,16 @@
 
 import { findTrace, isObject, type Json, readFiles, readReply, readText, readTrace } from './a2a-shapes.ts';
 import { explainFailure } from './failures.ts';
-import { type AgentReply, answerTurn, type Conversation, findTurn, setTurnState, type Turn } from './turns.ts';
+import {
+  type AgentReply,
+  answerTurn,
+  type Conversation,
+  findTurn,
+  NO_RESPONSE,
+  setTurnState,
+  type Turn,
+} from './turns.ts';
 
-const NO_RESPONSE = '(no response generated)';
 const STOPPED = '*Stopped.*';
 const INTERRUPTED = 'stream interrupted';
 

@@ -135,10 +135,14 @@ export function setTurnState(conversation: Conversation, key: string, state: Tur
   return { ...changed, turns: closeRanks(conversation.turns, key, changed.turns) };
 }
 
+/** What stands for a reply without words. */
+export const NO_RESPONSE = '(no response generated)';
+const wordsIn = ({ text }: AgentReply) => (text === NO_RESPONSE ? 0 : text.length);
+
 /** Whichever of two reports of one reply is longer has the words; each fills what the other lacks. */
 function mergeReply(known: AgentReply | null, next: AgentReply, at: string): AgentReply {
   if (!known) return next;
-  const words = known.text.length > next.text.length ? known : next;
+  const words = wordsIn(known) > wordsIn(next) ? known : next;
   return {
     text: words.text,
     files: next.files.length > 0 ? next.files : known.files,

@@ -1,6 +1,6 @@
 // The worker that hosts the engine: what its silence, its end and a disk that fails mean for those who were talking to it.
 
-import { rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chosenStore, createDataDir } from '@molecule/testkit';
@@ -19,6 +19,7 @@ afterEach(async () => {
 
 interface Opened {
   db: Database;
+  dataDir: string;
   /** Messages of level info and above. */
   log: string[];
 }
@@ -41,7 +42,7 @@ async function openWatched(): Promise<Opened> {
   });
   cleanups.push(() => db.close());
   await db.pool.query('create table notes (id int primary key)');
-  return { db, log };
+  return { db, dataDir, log };
 }
 
 const failureOf = (promise: Promise<unknown>) =>
@@ -121,5 +122,47 @@ it.skipIf(chosenStore() === 'postgres')(
     await Promise.all(answers);
     expect(await listNotes(db)).toEqual([1, 2]);
     expect(log).toEqual([]);
+  },
+);
+
+/** Files of the folder that this process holds open; the engine's thread is one of its own. */
+const openFilesUnder = (folder: string) =>
+  readdirSync('/proc/self/fd').filter((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith(folder);
+    } catch {
+      // Closed meanwhile, such as the one that read the list.
+      return false;
+    }
+  });
+
+describe.skipIf(chosenStore() === 'postgres')(
+  'what the engine keeps as the database grows',
+  { timeout: 60_000 },
+  () => {
+    it('keeps at most so many files open, however many tables were used', async () => {
+      const { db, dataDir } = await openWatched();
+      const countOpenFiles = () => openFilesUnder(dataDir).length;
+      for (let table = 0; table < 250; table += 1) {
+        await db.pool.query(`create table t${table} as select ${table} as n`);
+        await db.pool.query(`select n from t${table}`);
+      }
+      expect(countOpenFiles()).toBeGreaterThan(100);
+      expect(countOpenFiles()).toBeLessThan(200);
+      const { rows } = await db.pool.query('select n from t0');
+      expect(rows).toEqual([{ n: 0 }]);
+    });
+
+    it('analyzes a table by a sample of a bounded number of rows', async () => {
+      const { db } = await openWatched();
+      await db.pool.query('insert into notes select generate_series(1, 20000)');
+      const client = await db.pool.connect();
+      const notices: string[] = [];
+      client.on('notice', ({ message }) => notices.push(message ?? ''));
+      await client.query('analyze verbose notes');
+      client.release();
+      const sampled = /(\d+) rows in sample, (\d+) estimated/.exec(notices.join('\n'));
+      expect(sampled?.slice(1).map(Number)).toEqual([6_000, 20_000]);
+    });
   },
 );

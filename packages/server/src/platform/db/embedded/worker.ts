@@ -43,13 +43,21 @@ const port = parentPort;
 const settings = workerData as WorkerSettings;
 const say = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 
-/** 16 MB of shared buffers keep the process near 250 MB; the operating system caches the files anyway. */
+const ENGINE_SETTINGS = {
+  wal_sync_method: 'fsync',
+  /** Keeps the process near 250 MB; the operating system caches the files anyway. */
+  shared_buffers: '16MB',
+  /**
+   * An analyze holds 300 rows in memory for each, and the engine never gives memory back: at the default of 100 the first one of
+   * 26,000 rows of 1.2 KB left the process 49 MB larger, at 20 it is 12 MB, however many rows follow.
+   */
+  default_statistics_target: '20',
+  /** The engine closes what it used longest ago. Every table, index and fork it ever touched would stay open, more than 400. */
+  max_files_per_process: '200',
+};
 const START_PARAMETERS = [
   ...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'),
-  '-c',
-  'wal_sync_method=fsync',
-  '-c',
-  'shared_buffers=16MB',
+  ...Object.entries(ENGINE_SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
 ];
 
 interface Opened {
@@ -70,7 +78,11 @@ async function openDurable(dir: string): Promise<Opened> {
 
 async function openInMemory(): Promise<Opened> {
   const loadDataDir = settings.dump ? new Blob([settings.dump as Uint8Array<ArrayBuffer>]) : undefined;
-  return { engine: await PGlite.create('memory://', loadDataDir ? { loadDataDir } : {}), files: null };
+  const startParams = [...PGlite.defaultStartParams, '-c', `shared_buffers=${ENGINE_SETTINGS.shared_buffers}`];
+  return {
+    engine: await PGlite.create('memory://', { startParams, ...(loadDataDir ? { loadDataDir } : {}) }),
+    files: null,
+  };
 }
 
 async function execRaw({ engine, files }: Opened, bytes: Uint8Array): Promise<Buffer> {

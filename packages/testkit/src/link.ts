@@ -1,4 +1,4 @@
-// A network between two parties of a chaos run: a relay that can be cut, and that can stall.
+// A network between two parties: a relay that can be cut, and that can stall.
 
 import { once } from 'node:events';
 import { createServer, connect as dial, type Socket } from 'node:net';

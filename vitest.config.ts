@@ -1,5 +1,7 @@
 // Unit and server tests. The store under test is chosen by MOLECULE_TEST_STORE; scripts/test.ts runs both.
 
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -14,13 +16,26 @@ class LongFirst extends BaseSequencer {
   }
 }
 
+const FILES = globSync(
+  [
+    'packages/*/src/**/*.test.ts',
+    'packages/*/src/**/*.test.tsx',
+    'packages/*/test/**/*.test.ts',
+    'scripts/**/*.test.ts',
+  ],
+  { cwd: import.meta.dirname },
+);
+
+/** The clock is the whole process's: what an earlier file left running in a library, such as undici's timer, would not see it turned. */
+const turnsClock = (file: string) => readFileSync(join(import.meta.dirname, file), 'utf8').includes('useFakeTimers');
+
 export default defineConfig({
   test: {
-    include: [
-      'packages/*/src/**/*.test.ts',
-      'packages/*/src/**/*.test.tsx',
-      'packages/*/test/**/*.test.ts',
-      'scripts/**/*.test.ts',
+    // Files share the processes they run in, one after the other: to load the platform anew for each would take a third of all the
+    // processor time. A file leaves nothing behind that the next could see.
+    projects: [
+      { extends: true, test: { name: 'shared', include: FILES.filter((file) => !turnsClock(file)), isolate: false } },
+      { extends: true, test: { name: 'alone', include: FILES.filter(turnsClock), isolate: true } },
     ],
     testTimeout: 40_000,
     hookTimeout: 60_000,

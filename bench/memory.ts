@@ -13,9 +13,9 @@ import { prepareStores, type Store } from './kit/stores.ts';
 const SOME_SEATS = 200;
 const MANY_SEATS = 1_000;
 const BEAT_SECONDS = 30;
-/** Within it the platform gives back what its start or the registering took. */
+/** Within it the platform gives back what its start took. */
 const SETTLE_SECONDS = 15;
-/** The platform collects its garbage thoroughly once after work, and no sooner than half a minute after the last time. */
+/** The platform collects its garbage thoroughly once work has been over for half a minute. */
 const QUIET_SECONDS = 40;
 const WINDOW_SECONDS = 10;
 const BEAT_CONNECTIONS = 8;
@@ -58,7 +58,7 @@ async function measureStore(stage: Stage, settings: Settings, store: Store, load
   const someCpu = await measureCpu(platform.pid);
   await beating;
   const many = [...some, ...(await registerSeats(platform, MANY_SEATS - SOME_SEATS, 'further seat'))];
-  await beatFor(load, platform.url, many, SETTLE_SECONDS);
+  await beatFor(load, platform.url, many, QUIET_SECONDS);
   const manyMb = residentMb(platform.pid);
   await platform.stop();
   return { emptyMb, manyMb, emptyCpu, someCpu };

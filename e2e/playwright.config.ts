@@ -18,7 +18,10 @@ export default defineConfig({
     locale: 'en-GB',
     colorScheme: 'dark',
     permissions: ['clipboard-read', 'clipboard-write'],
-    trace: 'retain-on-failure',
+    // A failure leaves what the page held at every step, and a picture of its end. Pictures of every step of every test would take
+    // a quarter of the processor time.
+    screenshot: 'only-on-failure',
+    trace: { mode: 'retain-on-failure', screenshots: false, sources: false },
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       args: [

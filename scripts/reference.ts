@@ -104,7 +104,7 @@ function renderLifecycles(): string {
   });
   return page(
     'Lifecycles',
-    'One table per status column; `applyTransition` is the only writer of each.',
+    'One table per status column; `platform/lifecycle.ts` is the only writer of each.',
     sections.join('\n\n'),
   );
 }

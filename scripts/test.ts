@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { whyNoDockerEngine } from '../packages/testkit/src/docker-engine.ts';
 import { startPostgres } from '../packages/testkit/src/postgres.ts';
-import { type Lane, type Part, runLanes, type Result } from './part-runs.ts';
+import { type Lane, type Part, type Result, runLanes } from './part-runs.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const bin = (name: string) => join(ROOT, 'node_modules/.bin', name);
@@ -27,17 +27,21 @@ const BLACK_BOX = [
   ...['registry/register', 'registry/discovery', 'registry/liveness', '../test/authorization', '../test/escalation'],
 ].map((path) => join('packages/server/src', path));
 
+/** Of vitest, for each of two parts at once: together one more than one part has alone. */
+const HALF = ['--maxWorkers=2'];
+
 const postgres = await startPostgres();
-const parts: Part[] = [
-  { name: 'types', why: 'TypeScript', command: [bin('tsc'), '-p', 'tsconfig.json', '--noEmit'] },
-  { name: 'lint', why: 'style and formatting', command: [bin('biome'), 'check', '.'] },
-  {
+const parts = {
+  types: { name: 'types', why: 'TypeScript', command: [bin('tsc'), '-p', 'tsconfig.json', '--noEmit'] },
+  lint: { name: 'lint', why: 'style and formatting', command: [bin('biome'), 'check', '.'] },
+  pglite: {
     name: 'pglite',
     why: 'all suites, server suite on the embedded database',
     command: vitest(),
+    beside: HALF,
     env: { MOLECULE_TEST_STORE: 'pglite', MOLECULE_TEST_POSTGRES_URL: postgres.adminUrl },
   },
-  {
+  postgres: {
     name: 'postgres',
     why: 'the same server suite on PostgreSQL',
     // What runs agents stores nothing, building images takes its time, and the embedded database is the other one.
@@ -45,37 +49,54 @@ const parts: Part[] = [
       'packages/server',
       ...['**/provisioning/backends/**', '**/docker-*.test.ts', '**/db/embedded/**'].map((path) => `--exclude=${path}`),
     ),
+    beside: HALF,
     env: { MOLECULE_TEST_STORE: 'postgres', MOLECULE_TEST_POSTGRES_URL: postgres.adminUrl },
   },
-  {
+  replicas: {
     name: 'replicas',
     why: 'what callers see of two platforms behind a round-robin address',
     command: vitest(...BLACK_BOX),
+    beside: HALF,
     env: {
       MOLECULE_TEST_STORE: 'postgres',
       MOLECULE_TEST_REPLICAS: '2',
       MOLECULE_TEST_POSTGRES_URL: postgres.adminUrl,
     },
   },
-  {
+  browser: {
     name: 'browser',
     why: 'the canvas in Chromium on a real platform',
     command: [bin('playwright'), 'test', '-c', 'e2e/playwright.config.ts'],
   },
-  {
+  acceptance: {
     name: 'acceptance',
     why: 'acceptance cases and who proves them',
     command: [process.execPath, 'scripts/acceptance.ts', '--summary'],
   },
+} satisfies Record<string, Part>;
+
+/**
+ * One after the other; the lanes of a step side by side. On the embedded database the processor is the limit, on PostgreSQL half of
+ * the time is waiting for processes that were killed. The browser has the machine for itself: it shows what people would see.
+ */
+const STEPS: readonly (readonly Lane[])[] = [
+  [[parts.types]],
+  [[parts.lint]],
+  [[parts.pglite], [parts.postgres, parts.replicas]],
+  [[parts.browser]],
+  [[parts.acceptance]],
 ];
 
-const results: { name: string; code: number; seconds: number }[] = [];
-for (const part of parts.filter((one) => !only || only.includes(one.name))) {
-  console.log(`\n== ${part.name}: ${part.why}`);
-  const startedAt = Date.now();
-  const code = await run(part);
-  results.push({ name: part.name, code, seconds: Math.round((Date.now() - startedAt) / 1000) });
-  if (code !== 0) break;
+const results: Result[] = [];
+for (const step of STEPS) {
+  const lanes = step.map((lane) => lane.filter(({ name }) => !only || only.includes(name)));
+  results.push(
+    ...(await runLanes(
+      lanes.filter((lane) => lane.length > 0),
+      { cwd: ROOT },
+    )),
+  );
+  if (results.some(({ code }) => code !== 0)) break;
 }
 await postgres.stop();
 

@@ -10,11 +10,13 @@ interface Seat {
   token: string;
 }
 
-const { url, adminToken, caller, target } = readOptions<{
+const { url, adminToken, caller, target, part } = readOptions<{
   url: string;
   adminToken: string;
   caller: Seat;
   target: Seat;
+  /** Tells its messages from those of another part. */
+  part: string;
 }>();
 const counts: Record<string, number> = {};
 let failed = 0;
@@ -40,8 +42,8 @@ const rpc = (method: string) => {
   const parts = [{ kind: 'text', text: 'Name what is late. '.repeat(20) }];
   const message = {
     role: 'user',
-    messageId: `soak-${serial}`,
-    contextId: `talk-${Math.floor(serial / MESSAGES_PER_TALK)}`,
+    messageId: `${part}-${serial}`,
+    contextId: `talk-${part}-${Math.floor(serial / MESSAGES_PER_TALK)}`,
     parts,
   };
   return { jsonrpc: '2.0', id: serial, method, params: { message } };

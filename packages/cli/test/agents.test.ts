@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leaf, type OrgStage, startOrgStage } from '../../server/test/org-stage.ts';
 import type { ProcessSeats } from '../../server/test/process-seats.ts';
 import { newLines } from '../src/commands/logs.ts';
-import { accessTo, begin, run } from './cli.ts';
+import { accessTo, begin, endCommands, run } from './cli.ts';
+
+afterAll(endCommands);
 
 let stage: OrgStage;
 let seats: ProcessSeats;

@@ -4,7 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type ProcessSeats, startProcessSeats } from '../../server/test/process-seats.ts';
-import { accessTo, makeFolder, run } from './cli.ts';
+import { accessTo, endCommands, makeFolder, run } from './cli.ts';
+
+afterAll(endCommands);
 
 let seats: ProcessSeats;
 let env: Record<string, string>;

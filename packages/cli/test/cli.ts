@@ -7,21 +7,28 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { childEnvironment, type TestPlatform } from '@molecule/testkit';
-import { afterAll } from 'vitest';
 
 export const BIN = join(import.meta.dirname, '../src/bin.ts');
 /** Patient enough for a busy machine. */
 const LIMIT_MS = 40_000;
-const root = mkdtempSync(join(tmpdir(), 'molecule-cli-'));
+/** Of this test file, made when it is first asked for. */
+let root: string | null = null;
 const running = new Set<ChildProcess>();
 
-afterAll(() => {
+function ensureRoot(): string {
+  root ??= mkdtempSync(join(tmpdir(), 'molecule-cli-'));
+  return root;
+}
+
+/** Every test file calls it after its tests: test files share processes, so this module outlives them. */
+export function endCommands(): void {
   for (const child of running) child.kill('SIGKILL');
-  rmSync(root, { recursive: true, force: true });
-});
+  if (root !== null) rmSync(root, { recursive: true, force: true });
+  root = null;
+}
 
 /** A new, empty folder; gone after the tests of this file. */
-export const makeFolder = (): string => mkdtempSync(join(root, 'folder-'));
+export const makeFolder = (): string => mkdtempSync(join(ensureRoot(), 'folder-'));
 
 export interface Ended {
   /** Exit code, or the signal that ended it. */
@@ -47,7 +54,7 @@ type Environment = Record<string, string>;
 /** @param input of its standard input, which is empty otherwise. */
 export function begin(args: string[], env: Environment = {}, input = ''): Running {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', BIN, ...args], {
-    cwd: root,
+    cwd: ensureRoot(),
     env: childEnvironment(env),
     stdio: ['pipe', 'pipe', 'pipe'],
   });

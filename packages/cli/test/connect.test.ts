@@ -13,7 +13,9 @@ import {
   waitFor,
 } from '@molecule/testkit';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { begin, makeFolder, type Running, run } from './cli.ts';
+import { begin, endCommands, makeFolder, type Running, run } from './cli.ts';
+
+afterAll(endCommands);
 
 const TEST_MS = 120_000;
 const PATIENCE_MS = 30_000;

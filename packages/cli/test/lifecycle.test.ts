@@ -2,7 +2,9 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ProcessSeats, shieldFromSignals, startProcessSeats } from '../../server/test/process-seats.ts';
-import { accessTo, run } from './cli.ts';
+import { accessTo, endCommands, run } from './cli.ts';
+
+afterAll(endCommands);
 
 let seats: ProcessSeats;
 let env: Record<string, string>;

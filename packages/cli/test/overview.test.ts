@@ -2,7 +2,9 @@
 
 import { createManualClock, startPlatform, type TestPlatform, waitFor } from '@molecule/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { accessTo, run } from './cli.ts';
+import { accessTo, endCommands, run } from './cli.ts';
+
+afterAll(endCommands);
 
 interface Finding {
   check: string;

@@ -6,7 +6,9 @@ import { existsSync } from 'node:fs';
 import { createClient } from '@molecule/contract';
 import { startPlatform, type TestPlatform, waitFor } from '@molecule/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { accessTo, BIN, begin, run } from './cli.ts';
+import { accessTo, BIN, begin, endCommands, run } from './cli.ts';
+
+afterAll(endCommands);
 
 let test: TestPlatform;
 let env: Record<string, string>;

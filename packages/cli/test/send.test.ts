@@ -12,7 +12,9 @@ import {
 } from '@molecule/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findFreePort } from '../../server/test/platform-process.ts';
-import { accessTo, begin, makeFolder, run } from './cli.ts';
+import { accessTo, begin, endCommands, makeFolder, run } from './cli.ts';
+
+afterAll(endCommands);
 
 let test: TestPlatform;
 let env: Record<string, string>;

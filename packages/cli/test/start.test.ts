@@ -4,7 +4,9 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDataDir, waitFor } from '@molecule/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { begin, type Running, run } from './cli.ts';
+import { begin, endCommands, type Running, run } from './cli.ts';
+
+afterAll(endCommands);
 
 let dataDir: string;
 let platform: Running;

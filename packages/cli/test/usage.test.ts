@@ -3,9 +3,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { replyStatus, startPeer } from '@molecule/testkit';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { findTarget } from '../src/environment.ts';
-import { makeFolder, run } from './cli.ts';
+import { endCommands, makeFolder, run } from './cli.ts';
+
+afterAll(endCommands);
 
 const SEATS = [
   ...['list', 'get', 'create', 'delete'].map((name) => `workspace ${name}`),

@@ -10,7 +10,9 @@ import {
   waitFor,
 } from '@molecule/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { accessTo, run } from './cli.ts';
+import { accessTo, endCommands, run } from './cli.ts';
+
+afterAll(endCommands);
 
 let test: TestPlatform;
 let env: Record<string, string>;

@@ -18,7 +18,7 @@ const APPLIED = [
 
 async function fetchSettings(url: string, orgId: string, adminToken: string): Promise<Record<string, string>> {
   // Not for a laptop's start to pay for.
-  const { Agent, request } = await import('undici');
+  const { Agent, request } = await import('./platform/http-client.ts');
   const agent = new Agent({ maxResponseSize: MOST_ANSWER_BYTES });
   try {
     const { statusCode, body } = await request(`${url}/cp/tenants/config`, {

@@ -159,6 +159,12 @@ describe('files', () => {
     expect(long).toEqual([]);
   });
 
+  it('that tests share register no hook as they load: they load once for many test files, and only the first would have it', () => {
+    const registers = (file: string) => /^(before|after)(Each|All)\(/m.test(readFileSync(file, 'utf8'));
+    const shared = files.filter((file) => !/\.(test|spec)\.tsx?$/.test(file));
+    expect(shared.filter(registers).map((file) => relative(ROOT, file))).toEqual([]);
+  });
+
   it('of the server say first what they own', () => {
     expect(sources.filter(({ text }) => !text.startsWith('//')).map(({ path }) => path)).toEqual([]);
   });

@@ -10,7 +10,7 @@ import { delegationLifecycle } from '../src/delegation/lifecycle.ts';
 import { appendEvent } from '../src/events/store.ts';
 import { queueLifecycle } from '../src/messaging/lifecycle.ts';
 import { type Database, migrate } from '../src/platform/db/index.ts';
-import { applyTransition, type Lifecycle } from '../src/platform/lifecycle.ts';
+import { applyToPicked, applyTransition, type Lifecycle } from '../src/platform/lifecycle.ts';
 import { agentLifecycle } from '../src/workspaces/agents.ts';
 import { workspaceLifecycle } from '../src/workspaces/lifecycle.ts';
 
@@ -252,4 +252,23 @@ it('two writers of one row: exactly one wins', async () => {
   expect((await eventsAfter(seq)).length).toBe(changes.length);
   expect(changes.filter((row) => (row as { status: string }).status === 'removed')).toHaveLength(1);
   expect((await rowsOf(SUBJECTS.workspaces?.lifecycle as AnyLifecycle)).get(id)?.status).toBe('removed');
+});
+
+it('a picked row moves along a silent edge, from its statuses only; an edge with an event is refused', async () => {
+  const move = (id: string, lifecycle: AnyLifecycle, event: string, patch: Record<string, unknown>) => {
+    const pick = sql<{ picked_id: string; room: number }>`select ${id}::uuid as picked_id, 3 as room`;
+    return applyToPicked(db.kysely, 'test-pick', lifecycle, event, pick, patch);
+  };
+  const { a2a_queue: queue, workspaces } = SUBJECTS;
+  if (!queue || !workspaces) throw new Error('a lifecycle is missing');
+  const id = await queue.insert('queued');
+  expect(await move(id, queue.lifecycle, 'claim', { last_error: 'x' })).toMatchObject({
+    id,
+    status: 'dispatched',
+    last_error: 'x',
+    room: 3,
+  });
+  expect(await move(id, queue.lifecycle, 'claim', { last_error: 'y' })).toBeNull();
+  const seat = await workspaces.insert('online');
+  await expect(move(seat, workspaces.lifecycle, 'go_offline', {})).rejects.toThrow('needs its transaction');
 });

@@ -9,6 +9,7 @@ import { messageIdOf, type ReceivedCall, type Responder, replyStatus, rpcIdOf } 
 type Json = Record<string, unknown>;
 
 export interface Talk {
+  messageId: string;
   taskId: string;
   /** How often the agent was asked to begin this task. */
   deliveries: number;
@@ -60,7 +61,7 @@ export function createTalkingAgent(version: '0.3' | '1.0' = '0.3'): TalkingAgent
   const waiting = new Map<string, (talk: Talk) => void>();
   const shape = version === '1.0' ? toV10 : (result: Json) => result;
 
-  function begin(): Talk {
+  function begin(messageId: string): Talk {
     const ids = { taskId: randomUUID(), contextId: randomUUID() };
     const hearing = new Map<ServerResponse, unknown>();
     let state = 'submitted';
@@ -89,6 +90,7 @@ export function createTalkingAgent(version: '0.3' | '1.0' = '0.3'): TalkingAgent
       },
     });
     return {
+      messageId,
       taskId: ids.taskId,
       deliveries: 1,
       drained: () =>
@@ -116,7 +118,7 @@ export function createTalkingAgent(version: '0.3' | '1.0' = '0.3'): TalkingAgent
 
   function stream(call: ReceivedCall, response: ServerResponse): void {
     const messageId = messageIdOf(call);
-    const talk = talks.get(messageId) ?? begin();
+    const talk = talks.get(messageId) ?? begin(messageId);
     if (talks.has(messageId)) talk.deliveries += 1;
     talks.set(messageId, talk);
     byTask.get(talk.taskId)?.join(response, rpcIdOf(call));

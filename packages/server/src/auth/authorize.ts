@@ -8,6 +8,7 @@ import { invalid, PlatformError, unauthenticated } from '../platform/errors.ts';
 import type { Authorize } from '../platform/http.ts';
 import type { Logger } from '../platform/log.ts';
 import { anchorOf, isAdmin, type Principal } from '../platform/principal.ts';
+import { type Bearer, bearerOf, hashOf } from './bearer.ts';
 import type { ControlPlaneSessions } from './control-plane-sessions.ts';
 import { equalHashes, hashSecret } from './credentials.ts';
 import { lookUp } from './lookup.ts';
@@ -15,12 +16,6 @@ import * as store from './store.ts';
 import type { TokenCache } from './token-cache.ts';
 
 const RESERVED_CALLER = /^(webhook|system|test|channel):/;
-
-export function bearerOf(request: FastifyRequest): string | null {
-  const header = request.headers.authorization;
-  const match = header ? /^Bearer\s+(\S+)$/i.exec(header) : null;
-  return match?.[1] ?? null;
-}
 
 /** What other parties may see of a Cookie header: all but the session of this platform. */
 export function foreignCookiesOf(request: FastifyRequest): string {
@@ -55,10 +50,13 @@ export function createAuthorize({ db, config, tokens, controlPlane, adminToken, 
     return origin === `${request.protocol}://${request.host}` || listedOrigins.has(origin);
   }
 
-  async function fromBearer(bearer: string): Promise<Principal> {
-    const hash = hashSecret(bearer);
-    if (adminHash !== null && equalHashes(hash, adminHash)) return { kind: 'admin-token' };
-    const found = await tokens.findByHash(hash);
+  async function fromBearer({ key }: Bearer): Promise<Principal> {
+    // Never the admin token: that is not looked up.
+    let found = tokens.recall(key);
+    if (!found) {
+      if (adminHash !== null && equalHashes(hashOf(key), adminHash)) return { kind: 'admin-token' };
+      found = await tokens.findByKey(key);
+    }
     if (!found) return { kind: 'anonymous' };
     if (found.kind === 'org')
       return { kind: 'org-token', tokenId: found.id, prefix: found.prefix, orgId: found.org_id };

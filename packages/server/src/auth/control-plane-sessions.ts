@@ -2,11 +2,11 @@
 // briefly (chapter 10 §5.1). Local sessions live in the database and are no business of this file.
 
 import { hash } from 'node:crypto';
-import { Agent, request } from 'undici';
 import { z } from 'zod';
 import type { Config } from '../config.ts';
 import type { Clock } from '../platform/clock.ts';
 import { platformUnavailable } from '../platform/errors.ts';
+import { Agent, request } from '../platform/http-client.ts';
 import type { Logger } from '../platform/log.ts';
 
 const ANSWER_WITHIN_MS = 3_000;

@@ -11,7 +11,8 @@ import type { Logger } from '../platform/log.ts';
 import type { Loop } from '../platform/loops.ts';
 import type { Principal } from '../platform/principal.ts';
 import { resolveAdminToken } from './admin-token.ts';
-import { bearerOf, createAuthorize } from './authorize.ts';
+import { createAuthorize } from './authorize.ts';
+import { bearerOf } from './bearer.ts';
 import { createControlPlaneSessions } from './control-plane-sessions.ts';
 import { createSecret, hashSecret, prefixOf } from './credentials.ts';
 import { mountAuthRoutes } from './routes.ts';
@@ -36,6 +37,8 @@ export interface Auth {
   /** For connections that outlive their request: whether its credential is still worth what it was. */
   isStillAllowed(request: FastifyRequest, principal: Principal): Promise<boolean>;
   bearerOf(request: FastifyRequest): string | null;
+  /** Stands for the bearer where the bearer itself must not be kept. */
+  bearerKeyOf(request: FastifyRequest): string | null;
   /** Whether the bearer is, or until its deletion was, one of this platform's. @throws platform_unavailable */
   isKnownBearer(request: FastifyRequest): Promise<boolean>;
   tokens: {
@@ -85,7 +88,8 @@ export async function createAuth({
     authorize,
     allowedOrigin,
     isStillAllowed,
-    bearerOf,
+    bearerOf: (request) => bearerOf(request)?.secret ?? null,
+    bearerKeyOf: (request) => bearerOf(request)?.key ?? null,
     isKnownBearer,
     adminToken,
     tokens: {

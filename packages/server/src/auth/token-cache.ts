@@ -4,7 +4,7 @@
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/db/index.ts';
 import type { Logger } from '../platform/log.ts';
-import { hashSecret } from './credentials.ts';
+import { hashOf, keyOf } from './bearer.ts';
 import { lookUp } from './lookup.ts';
 import * as store from './store.ts';
 
@@ -22,7 +22,9 @@ export interface TokenCache {
   /** @throws platform_unavailable when the lookup fails. */
   find(bearer: string): Promise<store.FoundToken | null>;
   /** The same for whoever has hashed it already. */
-  findByHash(hash: Buffer): Promise<store.FoundToken | null>;
+  findByKey(key: string): Promise<store.FoundToken | null>;
+  /** What is remembered of it; null says nothing. */
+  recall(key: string): store.FoundToken | null;
   /** The store has just shown that these tokens are live: what is remembered of them is as good as read anew. */
   confirm(ids: Iterable<string>): void;
   /** Forgets everything here and tells the other replicas; called after every revocation has committed. */
@@ -45,19 +47,23 @@ export function createTokenCache(db: Database, log: Logger, clock: Clock): Token
     byId.clear();
   }
 
+  function recall(key: string): store.FoundToken | null {
+    const known = entries.get(key);
+    if (!known || known.until <= clock.now()) return null;
+    used.set(known.found.id, known.found.kind);
+    return known.found;
+  }
+
   return {
     find(bearer) {
-      return this.findByHash(hashSecret(bearer));
+      return this.findByKey(keyOf(bearer));
     },
-    async findByHash(hash) {
-      const key = hash.toString('base64');
-      const known = entries.get(key);
-      if (known && known.until > clock.now()) {
-        used.set(known.found.id, known.found.kind);
-        return known.found;
-      }
+    recall,
+    async findByKey(key) {
+      const known = recall(key);
+      if (known) return known;
       const startedIn = generation;
-      const found = await lookUp(store.findToken(db.kysely, hash));
+      const found = await lookUp(store.findToken(db.kysely, hashOf(key)));
       if (!found) return null;
       // A revocation that came meanwhile must not be undone by remembering what was read before it.
       if (found.kind !== 'deleted-workspace' && startedIn === generation) {

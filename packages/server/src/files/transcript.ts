@@ -2,8 +2,8 @@
 // platform keeps none of it.
 
 import { type Transcript, transcript } from '@molecule/contract';
-import { request } from 'undici';
 import { notFound, PlatformError } from '../platform/errors.ts';
+import { request } from '../platform/http-client.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Judged, Outbound } from '../platform/outbound/index.ts';
 import type { Workspaces } from '../workspaces/index.ts';

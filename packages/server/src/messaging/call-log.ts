@@ -1,18 +1,37 @@
 // The activity row of a call, stored after its caller has the answer, and the news of it for a person's canvas (chapter 20 §1.11).
 
-import { type Activity, type NewActivity, truncate } from '../activity/index.ts';
+import { type Activity, type InsertedActivity, type NewActivity, truncate } from '../activity/index.ts';
 import type { Events } from '../events/index.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Attempt } from './call.ts';
 import { extractToolTrace } from './reply.ts';
 
 const SUMMARY_LENGTH = 256;
+/** Why the row of a stream is an error. */
+export const STREAM_INTERRUPTED = 'stream interrupted';
 
 export const summarize = (method: string, targetName: string) => truncate(`${method} → ${targetName}`, SUMMARY_LENGTH);
 
+/** A person's canvas is told of the reply to what that person said. */
+export function tellPerson(events: Events, entry: NewActivity, stored: InsertedActivity): void {
+  const isFromPerson = (entry.sourceId ?? null) === null && (entry.origin ?? null) === null;
+  if (!isFromPerson || entry.status !== 'ok') return;
+  events.broadcast({
+    event: 'A2A_RESPONSE',
+    workspace_id: entry.workspaceId,
+    payload: {
+      response_body: entry.responseBody,
+      method: entry.method ?? '',
+      duration_ms: entry.durationMs ?? 0,
+      message_id: entry.messageId ?? null,
+      activity_id: stored.id,
+    },
+  });
+}
+
 export interface CallLog {
   row(attempt: Attempt, status: 'ok' | 'error', reply: unknown, errorDetail: string | null): NewActivity;
-  /** Detached; `attempt.logged` tells of its end. A reply to a person is also broadcast as A2A_RESPONSE with the row's id. */
+  /** Detached; `attempt.logged` tells of its end. */
   later(attempt: Attempt, ...outcome: Outcome): void;
 }
 
@@ -38,20 +57,8 @@ export function createCallLog({ activity, events, log }: { activity: Activity; e
     };
   }
 
-  async function store(entry: NewActivity, fromPerson: boolean): Promise<void> {
-    const stored = await activity.log(entry);
-    if (!fromPerson || entry.status !== 'ok') return;
-    events.broadcast({
-      event: 'A2A_RESPONSE',
-      workspace_id: entry.workspaceId,
-      payload: {
-        response_body: entry.responseBody,
-        method: entry.method ?? '',
-        duration_ms: entry.durationMs ?? 0,
-        message_id: entry.messageId ?? null,
-        activity_id: stored.id,
-      },
-    });
+  async function store(entry: NewActivity): Promise<void> {
+    tellPerson(events, entry, await activity.log(entry));
   }
 
   return {
@@ -59,8 +66,7 @@ export function createCallLog({ activity, events, log }: { activity: Activity; e
     later(attempt, ...outcome) {
       const { call, target } = attempt;
       if (!call.logActivity) return;
-      const fromPerson = call.caller.workspaceId === null && call.caller.origin === null;
-      attempt.logged = store(row(attempt, ...outcome), fromPerson).catch((error: unknown) =>
+      attempt.logged = store(row(attempt, ...outcome)).catch((error: unknown) =>
         log.error({ err: error, workspace_id: target.id }, 'a call could not be logged'),
       );
     },

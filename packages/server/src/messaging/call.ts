@@ -52,8 +52,11 @@ export type ProxyOutcome =
   | { kind: 'rejected'; body: Json }
   | { kind: 'failed'; error: PlatformError; normalized: Normalized | null };
 
-/** Answered with a task that goes on: its turn has not ended with the call. */
-export const isUnderWay = (outcome: ProxyOutcome): boolean => outcome.kind === 'answered' && isWorking(outcome.reply);
+/** Whether the agent's turn ended with the call: it was answered, and not with a task that goes on. */
+export function endsTurn(outcome: ProxyOutcome): boolean {
+  if (outcome.kind === 'streamed') return !outcome.broken;
+  return outcome.kind === 'answered' && !isWorking(outcome.reply);
+}
 
 /** One call on its way: who asked for what, of whom, since when. */
 export interface Attempt {

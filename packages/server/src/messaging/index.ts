@@ -14,7 +14,7 @@ import type { Metrics } from '../platform/metrics.ts';
 import type { Outbound } from '../platform/outbound/index.ts';
 import type { Presence } from '../platform/presence.ts';
 import type { Workspaces } from '../workspaces/index.ts';
-import { type Attempt, isUnderWay, type Liveness, type ProxyCall, type ProxyOutcome } from './call.ts';
+import { type Attempt, endsTurn, type Liveness, type ProxyCall, type ProxyOutcome } from './call.ts';
 import { type CardRouteDeps, mountCardRoutes } from './card-routes.ts';
 import { createIntake } from './intake/index.ts';
 import type { QueueRow } from './lifecycle.ts';
@@ -215,14 +215,14 @@ export function createMessaging(deps: MessagingDeps): Messaging {
         await deps.onQueueOutcome({ callerId: item.caller_id, targetId: item.workspace_id, delegationId }, outcome);
     },
   });
-  const streams = createStreams({ ...deps, run: proxy.run });
+  const streams = createStreams({ ...deps, run: proxy.run, noteMessage: repeats.note });
   const queue = createQueue({ db, events, log, run: proxy.run, outcomes, room });
 
   /** A call from outside the queue: what waits for the same target goes next. */
   async function run(call: ProxyCall): Promise<ProxyOutcome> {
     const startedAt = performance.now();
     const outcome = await proxy.run(call);
-    if ((outcome.kind === 'answered' && !isUnderWay(outcome)) || outcome.kind === 'streamed')
+    if (outcome.kind === 'streamed' || (outcome.kind === 'answered' && endsTurn(outcome)))
       queue.noteAnswered(call.targetId, startedAt, outcome.normalized.messageId);
     return outcome;
   }

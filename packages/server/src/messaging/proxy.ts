@@ -213,8 +213,13 @@ export function createProxy(deps: ProxyDeps) {
     if (stopping) sent.stop();
     const result = await sent.result;
     forget(sent);
-    await (tee as StreamTee | null)?.end(endOf(result));
-    return await settlement.settleResult(attempt, result, fold);
+    const told = Promise.withResolvers<void>();
+    try {
+      const isHandedOn = (await (tee as StreamTee | null)?.end(endOf(result), told.promise)) ?? false;
+      return await settlement.settleResult(attempt, result, fold, isHandedOn);
+    } finally {
+      told.resolve(attempt.logged ?? undefined);
+    }
   }
 
   /** Of what can wait. @throws platform_unavailable when the store cannot say: a message of a context overtakes no other. */

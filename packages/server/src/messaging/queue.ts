@@ -7,7 +7,7 @@ import type { Database, Tables } from '../platform/db/index.ts';
 import { PlatformError } from '../platform/errors.ts';
 import { applyTransition } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
-import { isUnderWay, type ProxyOutcome } from './call.ts';
+import { endsTurn, type ProxyOutcome } from './call.ts';
 import { type QueueRow, queueLifecycle } from './lifecycle.ts';
 import type { A2aProxy } from './proxy.ts';
 import type { QueueOutcomes } from './queue-outcomes.ts';
@@ -31,6 +31,8 @@ export function createQueue({ db, events, log, run, outcomes, room }: QueueDeps)
   const claiming = new Set<string>();
   const claimAgain = new Map<string, store.Occasion>();
   const openLeases = new Set<string>();
+  /** Targets of messages that were answered, by message, until their end is stored: their turns take no room any more. */
+  const answered = new Map<string, string>();
   /** Deliveries under way, by workspace. */
   const deliveries = new Map<string, Set<Promise<unknown>>>();
   /** Targets this process has stored messages for, and how many; may name some whose queue is empty by now. */
@@ -39,24 +41,37 @@ export function createQueue({ db, events, log, run, outcomes, room }: QueueDeps)
   let asking: Promise<void> | null = null;
   let closed = false;
 
-  /** As much as the target has room for, in one commit. */
-  async function claim(workspaceId: string, occasion: store.Occasion): Promise<QueueRow[]> {
-    const over = room.overSinceBeat(workspaceId);
+  function knownOf(workspaceId: string): store.Known {
+    const ids = [...answered].flatMap(([id, target]) => (target === workspaceId ? id : []));
+    return { over: room.overSinceBeat(workspaceId), answered: ids };
+  }
+
+  async function claimOne(workspaceId: string, occasion: store.Occasion): Promise<store.Claimed | null> {
+    if (!events.hasPeers()) return await store.claimNext(db.kysely, workspaceId, occasion, knownOf(workspaceId));
     return await db.tx(async (trx) => {
       // Two replicas that claim at once would both count on the same room.
-      if (events.hasPeers()) await store.lockClaims(trx, workspaceId);
-      const claimed: QueueRow[] = [];
-      for (let room = 1; room > 0 && claimed.length < MOST_CLAIMED_AT_ONCE; ) {
-        const next = await store.lockClaimable(trx, workspaceId, occasion, over);
-        if (!next) break;
-        const row = await applyTransition(trx, events.append, queueLifecycle, 'claim', next.id, {
-          patch: store.freshLease(),
-        });
-        if (row) claimed.push(row);
-        room = next.room - 1;
-      }
-      return claimed;
+      await store.lockClaims(trx, workspaceId);
+      return await store.claimNext(trx, workspaceId, occasion, knownOf(workspaceId));
     });
+  }
+
+  /** As many as the target has room for. @returns how many. */
+  async function claim(workspaceId: string, occasion: store.Occasion): Promise<number> {
+    const claimed: store.Claimed[] = [];
+    try {
+      for (let left = 1; left > 0 && claimed.length < MOST_CLAIMED_AT_ONCE; ) {
+        const startedAt = performance.now();
+        const next = await claimOne(workspaceId, occasion);
+        if (!next) break;
+        claimed.push(next);
+        left = next.room - 1;
+        if (left === 0) room.noteUsedUp(workspaceId, startedAt);
+      }
+    } finally {
+      // Not before the last claim: one that comes back at once would be claimed again. What is claimed goes out, whatever failed since.
+      for (const item of claimed) beginDelivery(item);
+    }
+    return claimed.length;
   }
 
   async function deliver(item: QueueRow): Promise<void> {
@@ -76,15 +91,20 @@ export function createQueue({ db, events, log, run, outcomes, room }: QueueDeps)
         if (error instanceof PlatformError) return { kind: 'failed', error, normalized: null };
         throw error;
       });
+      const isOver = endsTurn(outcome);
+      if (isOver) {
+        answered.set(item.id, item.workspace_id);
+        room.noteEnded(item.workspace_id, startedAt, item.idempotency_key);
+        drain(item.workspace_id, 'room');
+      }
       // The agent had its time and is still at it: nobody waits for the end of that. A timer may be a moment early.
       const limitMs = (item.timeout_seconds ?? Number.POSITIVE_INFINITY) * 1000 - TIMER_SLACK_MS;
       if (outcome.kind === 'busy' && performance.now() - startedAt >= limitMs)
         await outcomes.giveUp(item, `no answer within ${item.timeout_seconds} seconds`);
-      else if ((await outcomes.settle(item, outcome)) && !isUnderWay(outcome)) {
-        room.noteEnded(item.workspace_id, startedAt, item.idempotency_key);
+      else if ((await outcomes.settle(item, outcome)) && !(isOver && item.lane === null))
         drain(item.workspace_id, 'room');
-      }
     } finally {
+      answered.delete(item.id);
       openLeases.delete(token);
     }
   }
@@ -118,9 +138,7 @@ export function createQueue({ db, events, log, run, outcomes, room }: QueueDeps)
     try {
       for (let occasion: store.Occasion | undefined = first; occasion; occasion = claimAgain.get(workspaceId)) {
         claimAgain.delete(workspaceId);
-        const claimed = closed ? [] : await claim(workspaceId, occasion);
-        for (const item of claimed) beginDelivery(item);
-        count += claimed.length;
+        if (!closed) count += await claim(workspaceId, occasion);
       }
     } catch (error) {
       log.error({ err: error, workspace_id: workspaceId }, 'a queue could not be drained; the sweep repeats it');

@@ -33,6 +33,21 @@ it('word of room ends that at once, unless others wait', () => {
   expect(room.isFull(TARGET, true)).toBe(false);
 });
 
+it('20.142 room that a claim used up is none for what is stored later, until there is word of more', () => {
+  const { room, pass, now } = createRoomAt();
+  const since = now();
+  pass(1);
+  room.noteEnded(TARGET, since, null);
+  expect(room.heardSince(TARGET, since)).toBe(true);
+  pass(1);
+  const claimedAt = now();
+  pass(1);
+  room.noteUsedUp(TARGET, claimedAt);
+  expect(room.heardSince(TARGET, since)).toBe(false);
+  room.noteEnded(TARGET, since, null);
+  expect(room.heardSince(TARGET, since)).toBe(true);
+});
+
 it('20.113 of the tasks a beat counted without a name, those whose calls were open when it came and ended since are over', () => {
   const { room, pass, now } = createRoomAt();
   const before = now();

@@ -32,6 +32,8 @@ interface Heard {
   beat: Beat | null;
   /** The last word of room: a beat, or the end of a call. */
   roomAt: number;
+  /** When the claim began that took the last place it had. */
+  usedUpAt: number;
   /** When it refused last, or was asked again after that, and when the call began that it refused. */
   refusedAt: number;
   refusedSince: number;
@@ -54,7 +56,15 @@ export function createRoom(now: () => number = () => performance.now()) {
     const known = heard.get(workspaceId);
     if (known) return known;
     const never = Number.NEGATIVE_INFINITY;
-    const fresh = { beat: null, roomAt: never, refusedAt: never, refusedSince: never, over: 0, ended: [] };
+    const fresh = {
+      beat: null,
+      roomAt: never,
+      usedUpAt: never,
+      refusedAt: never,
+      refusedSince: never,
+      over: 0,
+      ended: [],
+    };
     heard.set(workspaceId, fresh);
     return fresh;
   }
@@ -80,8 +90,15 @@ export function createRoom(now: () => number = () => performance.now()) {
       target.refusedAt = now();
       target.refusedSince = since;
     },
-    /** It told of room after `since`. */
-    heardSince: (workspaceId: string, since: number): boolean => (heard.get(workspaceId)?.roomAt ?? since) > since,
+    /** A claim that began at `since` took the last place: what was told of room before that is used up. */
+    noteUsedUp(workspaceId: string, since: number): void {
+      of(workspaceId).usedUpAt = since;
+    },
+    /** It told of room after `since` that no claim has used up. */
+    heardSince(workspaceId: string, since: number): boolean {
+      const target = heard.get(workspaceId);
+      return target !== undefined && target.roomAt > Math.max(since, target.usedUpAt);
+    },
     /** How many of the tasks its last beat counted are over. */
     overSinceBeat: (workspaceId: string): number => heard.get(workspaceId)?.over ?? 0,
     /**

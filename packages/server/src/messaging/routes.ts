@@ -46,7 +46,7 @@ function begin(reply: FastifyReply, status: number, headers: Record<string, stri
   reply.hijack();
   // The client may be gone before its answer: nothing is owed to it, and nothing may break.
   reply.raw.on('error', () => {});
-  reply.raw.writeHead(status, { ...(reply.getHeaders() as Record<string, string>), ...headers });
+  reply.raw.writeHead(status, Object.assign(reply.getHeaders() as Record<string, string>, headers));
 }
 
 function openStream(reply: FastifyReply): Connection {

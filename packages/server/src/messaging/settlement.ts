@@ -5,7 +5,7 @@ import { PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import type { WorkspaceFacts, Workspaces } from '../workspaces/index.ts';
 import { type Attempt, busyError, type Liveness, type ProxyOutcome, RETRY_SECONDS } from './call.ts';
-import type { CallLog } from './call-log.ts';
+import { type CallLog, STREAM_INTERRUPTED } from './call-log.ts';
 import type { DispatchResult } from './dispatch.ts';
 import type { Json } from './json.ts';
 import { deadOrigin, describeAgentError } from './outcome.ts';
@@ -124,10 +124,16 @@ export function createSettlement({
     return fail(attempt, describeAgentError(status, reply), reply);
   }
 
-  async function settleStream(attempt: Attempt, broken: boolean, fold: StreamFold): Promise<ProxyOutcome> {
+  /** @param isHandedOn another process reads the rest of it, and logs the call. */
+  async function settleStream(
+    attempt: Attempt,
+    broken: boolean,
+    fold: StreamFold,
+    isHandedOn: boolean,
+  ): Promise<ProxyOutcome> {
     const { normalized, translation } = attempt;
     const reply = fold.reply(normalized.body.id ?? null);
-    callLog.later(attempt, broken ? 'error' : 'ok', reply, broken ? 'stream interrupted' : null);
+    if (!isHandedOn) callLog.later(attempt, broken ? 'error' : 'ok', reply, broken ? STREAM_INTERRUPTED : null);
     await noteTaken(attempt, reply);
     return { kind: 'streamed', reply, broken, normalized, translation };
   }
@@ -148,13 +154,18 @@ export function createSettlement({
   return {
     /** Stored without asking the target. */
     hold: store,
-    async settleResult(attempt: Attempt, result: DispatchResult, fold: StreamFold): Promise<ProxyOutcome> {
+    async settleResult(
+      attempt: Attempt,
+      result: DispatchResult,
+      fold: StreamFold,
+      isHandedOn: boolean,
+    ): Promise<ProxyOutcome> {
       const { target } = attempt;
       switch (result.kind) {
         case 'reply':
           return await settleReply(attempt, result.status, result.body);
         case 'streamed':
-          return await settleStream(attempt, result.broken, fold);
+          return await settleStream(attempt, result.broken, fold, isHandedOn);
         case 'too_large':
           return fail(
             attempt,

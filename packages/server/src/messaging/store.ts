@@ -4,8 +4,9 @@
 import { randomUUID } from 'node:crypto';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { type Tables, toJsonText } from '../platform/db/index.ts';
+import { applyToPicked } from '../platform/lifecycle.ts';
 import type { WorkspaceFacts } from '../workspaces/index.ts';
-import type { QueueRow } from './lifecycle.ts';
+import { type QueueRow, queueLifecycle } from './lifecycle.ts';
 
 export type Executor = Kysely<Tables> | Transaction<Tables>;
 
@@ -119,25 +120,29 @@ export async function listOverlooked(db: Executor, limit: number): Promise<strin
   return result.rows.map((row) => row.id);
 }
 
-export interface Claimable {
-  id: string;
-  /** How many the target has room for, this one included. */
-  room: number;
+/** What this process knows of a target's turns beyond what is stored. */
+export interface Known {
+  /** Of the tasks its last beat counted, so many have ended. */
+  over: number;
+  /** Messages that were answered and whose end is about to be stored. */
+  answered: readonly string[];
 }
+
+/** A message that is handed over now, and how many its target had room for, this one included. */
+export type Claimed = QueueRow & { room: number };
 
 /**
  * The next message this target has room for, in the order they go out. What was handed over but is not yet in a beat takes room
  * too: the reported count does not know of it. Reads the order's own index from its beginning, however many wait.
- * @param over of the tasks the target reported, so many have ended.
  */
-export function selectClaimable(workspaceId: string, occasion: Occasion, over: number) {
-  return sql<Claimable>`${sql.raw(`/* hot:claim-${occasion} */`)}
-    select q.id, least(w.max_concurrent_tasks - greatest(w.active_tasks - ${over}::int, 0) - handed.unseen, w.max_concurrent_tasks - handed.open)::int as room
+export function selectClaimable(workspaceId: string, occasion: Occasion, { over, answered }: Known) {
+  return sql<{ picked_id: string; room: number }>`
+    select q.id as picked_id, least(w.max_concurrent_tasks - greatest(w.active_tasks - ${over}::int, 0) - handed.unseen, w.max_concurrent_tasks - handed.open)::int as room
     from a2a_queue q
     join workspaces w on w.id = q.workspace_id
     cross join lateral (
       select count(*) as open, count(*) filter (where d.injected_at is null) as unseen
-      from a2a_queue d where d.workspace_id = w.id and d.status = 'dispatched' and d.lease_until > now()
+      from a2a_queue d where d.workspace_id = w.id and d.status = 'dispatched' and d.lease_until > now() and d.id <> all(${answered}::uuid[])
     ) handed
     where q.workspace_id = ${workspaceId} and q.status = 'queued' and not q.behind and ${deliverable(occasion)}
       and greatest(w.active_tasks - ${over}::int, 0) + handed.unseen < w.max_concurrent_tasks and handed.open < w.max_concurrent_tasks
@@ -145,21 +150,22 @@ export function selectClaimable(workspaceId: string, occasion: Occasion, over: n
   `;
 }
 
+/** Takes it under a fresh lease; null when there is no room, or nothing that may go. */
+export async function claimNext(
+  db: Executor,
+  workspaceId: string,
+  occasion: Occasion,
+  known: Known,
+): Promise<Claimed | null> {
+  const pick = selectClaimable(workspaceId, occasion, known);
+  return await applyToPicked(db, `claim-${occasion}`, queueLifecycle, 'claim', pick, freshLease());
+}
+
 /** Held to the commit: what the next statement reads of a target's room is true then. */
 export async function lockClaims(trx: Transaction<Tables>, workspaceId: string): Promise<void> {
   await sql`/* hot:claims-lock */
     select pg_advisory_xact_lock(${sql.raw(String(CLAIM_LOCKS))}, hashtext(${workspaceId}))
   `.execute(trx);
-}
-
-/** Locked for the transaction; others skip it. */
-export async function lockClaimable(
-  trx: Transaction<Tables>,
-  workspaceId: string,
-  occasion: Occasion,
-  over: number,
-): Promise<Claimable | null> {
-  return (await selectClaimable(workspaceId, occasion, over).execute(trx)).rows[0] ?? null;
 }
 
 /** A fresh lease: who holds its token writes the outcome. */

@@ -1,6 +1,5 @@
 // What every reply and request passes at the edge: security headers, CORS, the rate limit, the tenant guard (chapter 10 §5.5).
 
-import { hash } from 'node:crypto';
 import cors from '@fastify/cors';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -17,28 +16,20 @@ const WINDOW_MS = 60_000;
 const UNLIMITED = new Set(['/health', '/metrics']);
 
 /** A bearer that authenticated lately has a bucket of its own: all agents of one machine share an address. */
-function createBuckets(bearerOf: (request: FastifyRequest) => string | null) {
+function createBuckets(keyOf: (request: FastifyRequest) => string | null) {
   const authenticated = new Map<string, number>();
-  /** Hashed once a request, however often it is asked for. */
-  const keys = new WeakMap<FastifyRequest, string>();
-  function keyOf(request: FastifyRequest, bearer: string): string {
-    const known = keys.get(request) ?? hash('sha256', bearer, 'base64url');
-    keys.set(request, known);
-    return known;
-  }
   return {
     keyFor(request: FastifyRequest): string {
-      const bearer = bearerOf(request);
-      if (bearer === null) return `ip:${request.ip}`;
-      const key = keyOf(request, bearer);
+      const key = keyOf(request);
+      if (key === null) return `ip:${request.ip}`;
       const until = authenticated.get(key);
       return until !== undefined && until > Date.now() ? `bearer:${key}` : `ip:${request.ip}`;
     },
     remember(request: FastifyRequest): void {
-      const bearer = bearerOf(request);
-      if (bearer === null) return;
+      const key = keyOf(request);
+      if (key === null) return;
       if (authenticated.size >= MOST_REMEMBERED) authenticated.clear();
-      authenticated.set(keyOf(request, bearer), Date.now() + AUTHENTICATED_FOR_MS);
+      authenticated.set(key, Date.now() + AUTHENTICATED_FOR_MS);
     },
     evict(): number {
       const before = authenticated.size;
@@ -58,7 +49,7 @@ export interface Edge {
 }
 
 export function createEdge(config: Config, auth: Auth): Edge {
-  const buckets = createBuckets(auth.bearerOf);
+  const buckets = createBuckets(auth.bearerKeyOf);
   return {
     install: (app) => installEdge(app, config, auth, buckets),
     loops: [

@@ -3,8 +3,8 @@
 
 import { type Readable, Transform } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Agent, type Dispatcher } from 'undici';
 import { PlatformError } from '../platform/errors.ts';
+import { Agent, type Dispatcher } from '../platform/http-client.ts';
 import type { Logger } from '../platform/log.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 

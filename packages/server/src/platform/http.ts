@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { WebSocket } from '@fastify/websocket';
 import type { Route, RouteBody, RouteParams, RouteQuery, RouteReply, RouteTable } from '@molecule/contract';
-import { uuid } from '@molecule/contract';
+import { idParams, uuid } from '@molecule/contract';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { invalid, PlatformError } from './errors.ts';
@@ -101,6 +101,8 @@ function parseParams(route: Route, given: Record<string, string>): Record<string
   if (raw.id !== undefined && !uuid.safeParse(raw.id).success && route.path !== '/workspaces/:id/a2a/queue/:queueId') {
     throw new PlatformError('invalid_workspace_id', 'invalid workspace id', { field: 'id' });
   }
+  // A UUID is storable, and was just found to be one.
+  if (route.params === idParams) return { id: raw.id as string };
   assertStorable(raw, 'path');
   return route.params ? (parseWith(route.params, raw, 'path') as Record<string, string>) : raw;
 }
@@ -176,6 +178,7 @@ export function createHttpServer({ log, metrics, trustedProxies }: HttpServerOpt
   });
   endQuietConnections(app);
   app.decorateRequest('principal');
+  app.decorateRequest('bearer');
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
@@ -241,7 +244,7 @@ function mountRoute(app: FastifyInstance, route: Route, handler: Handler<Route>,
     },
     handler: async (request, reply) => {
       const query = route.query ? parseWith(route.query, request.query, 'query') : {};
-      assertStorable(query, 'query');
+      if (route.query) assertStorable(query, 'query');
       // No body at all is an empty one; `null` is not.
       const body = route.body
         ? parseWith(route.body, request.body === undefined ? {} : request.body, 'body')

@@ -5,29 +5,43 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createTrimJudge } from './memory.ts';
 
+const MEGABYTE = 1024 * 1024;
+const HEAP = 50 * MEGABYTE;
+
 describe('when memory is given back', () => {
   it('once after the start, in the first quiet pass', () => {
     const judge = createTrimJudge();
-    expect(judge.note(0, 0.6)).toBe(false);
-    expect(judge.note(5_000, 0.01)).toBe(true);
-    expect(judge.note(60_000, 0.01)).toBe(false);
+    expect(judge.note(0, 0.6, HEAP)).toBe(false);
+    expect(judge.note(5_000, 0.01, HEAP)).toBe(true);
+    expect(judge.note(60_000, 0.01, HEAP)).toBe(false);
   });
 
-  it('again when further work has ended, and not sooner than half a minute after the last time', () => {
+  it('again when further work has been over for half a minute, and not in a shorter pause', () => {
     const judge = createTrimJudge();
-    expect(judge.note(0, 0)).toBe(true);
-    expect(judge.note(5_000, 0.9)).toBe(false);
-    expect(judge.note(10_000, 0.01)).toBe(false);
-    expect(judge.note(30_000, 0.01)).toBe(true);
+    expect(judge.note(0, 0, HEAP)).toBe(true);
+    expect(judge.note(50_000, 0.9, HEAP)).toBe(false);
+    for (let at = 55_000; at < 85_000; at += 5_000) expect(judge.note(at, 0.01, HEAP)).toBe(false);
+    expect(judge.note(85_000, 0.9, HEAP)).toBe(false);
+    for (let at = 90_000; at < 120_000; at += 5_000) expect(judge.note(at, 0.01, HEAP)).toBe(false);
+    expect(judge.note(120_000, 0.01, HEAP)).toBe(true);
+    expect(judge.note(180_000, 0.01, HEAP)).toBe(false);
   });
 
   it('never while there is work, nor for a steady trickle', () => {
     const judge = createTrimJudge();
-    judge.note(0, 0);
-    for (let at = 30_000; at < 300_000; at += 5_000) expect(judge.note(at, 0.15)).toBe(false);
-    for (let at = 300_000; at < 600_000; at += 5_000) expect(judge.note(at, 0.5)).toBe(false);
-    expect(judge.note(600_000, 0.22)).toBe(false);
-    expect(judge.note(605_000, 0.05)).toBe(true);
+    judge.note(0, 0, HEAP);
+    for (let at = 30_000; at < 300_000; at += 5_000) expect(judge.note(at, 0.15, HEAP)).toBe(false);
+    for (let at = 300_000; at < 600_000; at += 5_000) expect(judge.note(at, 0.5, HEAP)).toBe(false);
+    expect(judge.note(600_000, 0.22, HEAP)).toBe(false);
+    expect(judge.note(605_000, 0.05, HEAP)).toBe(false);
+    expect(judge.note(635_000, 0.05, HEAP)).toBe(true);
+  });
+
+  it('not before V8 has made a heap smaller that is too large to collect at once', () => {
+    const judge = createTrimJudge();
+    expect(judge.note(0, 0.01, 190 * MEGABYTE)).toBe(false);
+    expect(judge.note(5_000, 0.01, 190 * MEGABYTE)).toBe(false);
+    expect(judge.note(10_000, 0.01, HEAP)).toBe(true);
   });
 });
 

@@ -3,12 +3,12 @@
 
 import { createPrivateKey, sign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { Agent, request } from 'undici';
 import { z } from 'zod';
 import type { GithubApp } from '../config.ts';
 import type { Clock } from '../platform/clock.ts';
 import { pause } from '../platform/deadline.ts';
 import { PlatformError } from '../platform/errors.ts';
+import { Agent, request } from '../platform/http-client.ts';
 import type { Logger } from '../platform/log.ts';
 
 const RENEW_BEFORE_MS = 300_000;

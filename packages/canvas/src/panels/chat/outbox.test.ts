@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asked, at } from './fixtures.ts';
 import { keepUnsettled, restoreUnsettled } from './outbox.ts';
 import { answerTurn, EMPTY_CONVERSATION, setTurnState } from './turns.ts';
@@ -11,6 +11,9 @@ beforeEach(() => {
     setItem: (key: string, value: string) => void stored.set(key, value),
     removeItem: (key: string) => void stored.delete(key),
   });
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
 });
 
 describe('outbox', () => {

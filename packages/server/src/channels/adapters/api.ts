@@ -1,8 +1,8 @@
 // One call of a channel's API, through the one guard. Addresses of channels embed credentials: neither an address nor an error that
 // may quote one leaves this file.
 
-import { request } from 'undici';
 import { PlatformError } from '../../platform/errors.ts';
+import { request } from '../../platform/http-client.ts';
 import type { Outbound } from '../../platform/outbound/index.ts';
 
 const LIMIT_MS = 10_000;

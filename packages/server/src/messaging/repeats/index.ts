@@ -123,6 +123,8 @@ export function createRepeats({ db, events, presence, metrics, log, clock, ceili
         throw error;
       }
     },
+    /** The row of this message is about to be stored, although no call of this process made it. */
+    note: memory.note,
     /** Callers that wait for another replica are told to come again. */
     stop: claims.stop,
     async close(): Promise<void> {

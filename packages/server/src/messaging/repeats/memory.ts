@@ -72,6 +72,8 @@ export function createMemory({ db, events, clock, listOpen }: MemoryDeps) {
   }
 
   return {
+    /** A row of this message is about to be stored by another way than a call. */
+    note,
     /** Notes the message's id. @returns true when it certainly is the first of it; false when only the store can tell. */
     isNew({ target, normalized }: Attempt): boolean {
       const wasHeard = note(target.id, normalized.messageId ?? '');

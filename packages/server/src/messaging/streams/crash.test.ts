@@ -61,6 +61,17 @@ async function begin(platform: PlatformProcess, seat: Seat): Promise<{ events: E
   return { events, talk: await seat.talking.waitForTalk(messageId) };
 }
 
+/** The calls that the activity log of the seat knows. */
+async function rowsOf(platform: PlatformProcess, { id }: Seat) {
+  const rows = await platform.admin.listActivity({ params: { id }, query: { type: 'a2a_receive' } });
+  return rows.map(({ status, error_detail, request_body, response_body }) => {
+    const { message } = (request_body as { params: { message: Artifact & { messageId: string } } }).params;
+    const { result } = response_body as { result: { artifacts?: Artifact[] } | null };
+    const heard = result?.artifacts?.map(wordsOf).join('');
+    return { messageId: message.messageId, status, error_detail, said: wordsOf(message), heard };
+  });
+}
+
 async function take(events: EventReader, count: number): Promise<void> {
   for (let taken = 0; taken < count; taken += 1) expect(await events.next()).not.toBeNull();
 }
@@ -135,6 +146,19 @@ it.each(['0.3', '1.0'] as const)(
       ids: [1, 2, 3, 4, 5, 6],
     });
     expect(whole.raw()).toBe(events.raw() + resumed.raw());
+    expect(await rowsOf(second, seat)).toEqual([
+      {
+        messageId: talk.messageId,
+        status: 'ok',
+        error_detail: null,
+        said: 'go',
+        heard: 'before the crash, while nobody listens, and after it.',
+      },
+    ]);
+    // The same message once more is answered from that row.
+    const repeat = textRequest('go', { method: 'message/stream', message: { messageId: talk.messageId } });
+    const answer = await (await read(second, seat, repeat)).all();
+    expect(JSON.stringify(answer)).toContain('and after it.');
     const asked = seat.peer.calls.map(({ body }) => (body as { method: string }).method);
     expect(asked).toEqual(
       version === '0.3' ? ['message/stream', 'tasks/resubscribe'] : ['SendStreamingMessage', 'SubscribeToTask'],
@@ -201,6 +225,16 @@ it('20.122 a task that ended while nobody listened, and one the agent forgot, en
   // Its last event was stored: there is nothing to ask the agent.
   const seen = await read(second, seat, resubscribe(over.talk.taskId), 3);
   expect(await listen(seen)).toMatchObject({ state: 'completed', ids: [4] });
+  const rowOf = (talk: Talk, row: object) => ({ messageId: talk.messageId, said: 'go', ...row });
+  const rows = await rowsOf(second, seat);
+  expect(rows).toHaveLength(3);
+  expect(rows).toEqual(
+    expect.arrayContaining([
+      rowOf(ended.talk, { status: 'ok', error_detail: null, heard: 'half and half' }),
+      rowOf(forgotten.talk, { status: 'error', error_detail: 'stream interrupted', heard: 'half' }),
+      rowOf(over.talk, { status: 'ok', error_detail: null, heard: 'half' }),
+    ]),
+  );
 }, 180_000);
 
 it('20.122 a platform that is stopped leaves its streams to the next one', async () => {
@@ -219,6 +253,9 @@ it('20.122 a platform that is stopped leaves its streams to the next one', async
   talk.say('two');
   talk.finish();
   expect(await listen(resumed)).toMatchObject({ state: 'completed', ids: [5, 6] });
+  expect(await rowsOf(second, seat)).toEqual([
+    { messageId: talk.messageId, status: 'ok', error_detail: null, said: 'go', heard: 'one two' },
+  ]);
 }, 180_000);
 
 it('20.122 who lost its hold on a stream appends nothing more, and hands on what comes', async () => {

@@ -1,12 +1,12 @@
 // Resumable streams (chapter 20 §1.10): a log of every stream a client reads, and the way back into it. Streams without a client
 // are folded by tee.ts and leave no log.
 
-import type { Database } from '../../platform/db/index.ts';
 import { PlatformError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Loop } from '../../platform/loops.ts';
 import type { Presence } from '../../platform/presence.ts';
 import type { Attempt, ProxyCall, ProxyOutcome } from '../call.ts';
+import { STREAM_INTERRUPTED } from '../call-log.ts';
 import { isObject, type Json } from '../json.ts';
 import type { Normalized } from '../normalize.ts';
 import type { StreamFold } from '../reply.ts';
@@ -19,6 +19,7 @@ import { createStreamLog, type Opening } from './log.ts';
 import { createPump } from './pump.ts';
 import { type Connection, createReader } from './reader.ts';
 import { createRecovery } from './recovery.ts';
+import { createStreamReport, type ReportDeps } from './report.ts';
 import { type A2aRequest, eventUnknown, readResumeRequest, streamUnknown, streamUnlogged } from './resume.ts';
 import * as store from './store.ts';
 import type { StreamTee } from './tee.ts';
@@ -34,7 +35,7 @@ const RETENTION_BATCH = 50;
 export const interruptedFrame = (id: unknown): Json => ({
   jsonrpc: '2.0',
   id: id ?? null,
-  error: { code: -32000, message: 'stream interrupted' },
+  error: { code: -32000, message: STREAM_INTERRUPTED },
 });
 
 export type Resumed =
@@ -56,8 +57,7 @@ export interface Streams {
   close(): Promise<void>;
 }
 
-export interface StreamsDeps {
-  db: Database;
+export interface StreamsDeps extends ReportDeps {
   log: Logger;
   presence: Presence;
   canCommunicate(a: string, b: string): Promise<boolean>;
@@ -81,14 +81,17 @@ function describe({ call, target, normalized }: Attempt, first: unknown): Openin
     task_id: idOf(said ?? (normalized.method === 'tasks/resubscribe' ? params.id : null)),
     context_id: idOf(result.contextId),
     target_version: target.protocolVersion,
+    request: call.logActivity ? normalized.body : null,
+    origin: call.caller.origin,
   };
 }
 
-export function createStreams({ db, log, presence, canCommunicate, run }: StreamsDeps): Streams {
+export function createStreams(deps: StreamsDeps): Streams {
+  const { db, log, presence, canCommunicate, run } = deps;
   const { holder } = presence;
   const hints = createStreamHints({ db, log, instanceId: holder });
   const streamLog = createStreamLog({ db, hints, holder });
-  const recovery = createRecovery({ db, log, streamLog, holder, run });
+  const recovery = createRecovery({ db, log, streamLog, holder, run, report: createStreamReport(deps) });
   let stopping = false;
 
   async function assertAllowed({ caller, targetId }: A2aRequest): Promise<void> {

@@ -2,7 +2,8 @@
 // holds, so that one loop can renew them all.
 
 import { randomUUID } from 'node:crypto';
-import { createBatcher, type Database, isUniqueViolation } from '../../platform/db/index.ts';
+import type { Transaction } from 'kysely';
+import { createBatcher, type Database, isUniqueViolation, type Tables } from '../../platform/db/index.ts';
 import type { StreamHints } from './hints.ts';
 import * as store from './store.ts';
 
@@ -11,9 +12,19 @@ const MOST_OPENINGS = 5;
 
 export type Opening = Omit<store.NewStream, 'id' | 'holder' | 'lease_token'>;
 
+/** What belongs to the end of a stream that was taken over, told once. */
+export interface EndReport {
+  /** In the transaction of the end. */
+  storeIn(trx: Transaction<Tables>): Promise<void>;
+  /** After its commit. */
+  tell(): void;
+}
+
 /** The hold on one stream: who has it appends to it. */
 export interface Hold {
   readonly streamId: string;
+  /** Something of it is in the store, so that another process can go on with it. */
+  isStored(): boolean;
   /**
    * Resolves after the commit. One call at a time.
    * @returns the stream's ordinal; null when another replica took it over.
@@ -28,8 +39,8 @@ export interface Hold {
 export interface StreamLog {
   /** A new stream; it is stored with its first frames. */
   open(opening: Opening): Hold;
-  /** One that was taken over. */
-  resume(row: store.StreamRow): Hold;
+  /** One that was taken over. @param report asked when it ends. */
+  resume(row: store.StreamRow, report: (ending: store.StreamEnding) => Promise<EndReport | null>): Hold;
   renew(): Promise<number>;
   idle(): Promise<void>;
 }
@@ -71,6 +82,7 @@ export function createStreamLog({
 
     return {
       streamId,
+      isStored: () => unopened === null,
       async append(list) {
         const ordinal = await append(list);
         if (ordinal === null) return null;
@@ -95,9 +107,25 @@ export function createStreamLog({
       const token = randomUUID();
       return hold(id, token, { ...opening, id, holder, lease_token: token });
     },
-    resume(row) {
-      held.add(row.lease_token);
-      return hold(row.id, row.lease_token, null);
+    resume(row, report) {
+      const { id: streamId, lease_token: token } = row;
+      held.add(token);
+      const taken = hold(streamId, token, null);
+      return {
+        ...taken,
+        async end(ending) {
+          if (ending === 'left') return await taken.end(ending);
+          held.delete(token);
+          const told = await report(ending);
+          const isOurs = await db.kysely.transaction().execute(async (trx) => {
+            const ended = await store.endStreams(trx, [{ streamId, token, ending }]);
+            if (ended.length > 0) await told?.storeIn(trx);
+            return ended.length > 0;
+          });
+          if (isOurs) told?.tell();
+          hints.tell(streamId);
+        },
+      };
     },
     async renew() {
       return held.size === 0 ? 0 : await store.renewLeases(db.kysely, [...held]);

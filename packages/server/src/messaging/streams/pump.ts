@@ -137,14 +137,18 @@ export function createPump({ hold: openHold, reader, fold, translation, from, lo
       if (delivering) goOn = resume;
       else resume();
     },
-    async end(end: StreamEnd) {
+    async end(end: StreamEnd, told: Promise<void>) {
       const rest = cutter.rest();
       if (rest.trim() !== '') take(rest);
       begin();
       await delivering;
-      if (!isLogging || isRefused) return;
+      if (!isLogging || isRefused) return false;
+      const isLeft = end === 'left' && (hold?.isStored() ?? false);
       // Nothing waits for it: a client that comes back earlier follows until it is there.
-      hold?.end(end).catch((error: unknown) => log.warn({ err: error }, 'the end of a stream could not be stored'));
+      (isLeft ? Promise.resolve() : told)
+        .then(() => hold?.end(end))
+        .catch((error: unknown) => log.warn({ err: error }, 'the end of a stream could not be stored'));
+      return isLeft;
     },
   };
 }

@@ -11,6 +11,7 @@ import type { TargetVersion } from '../versions/version.ts';
 import { readFrame } from './frames.ts';
 import type { Hold, StreamLog } from './log.ts';
 import { createPump } from './pump.ts';
+import type { StreamReport } from './report.ts';
 import * as store from './store.ts';
 
 const BATCH = 20;
@@ -25,6 +26,7 @@ export interface RecoveryDeps {
   /** As whom this process holds streams. */
   holder: string;
   run(call: ProxyCall): Promise<ProxyOutcome>;
+  report: StreamReport;
 }
 
 export interface Recovery {
@@ -55,7 +57,7 @@ function closingFrames(task: Json, row: store.StreamRow): string[] {
   });
 }
 
-export function createRecovery({ db, log, streamLog, holder, run }: RecoveryDeps): Recovery {
+export function createRecovery({ db, log, streamLog, holder, run, report }: RecoveryDeps): Recovery {
   const running = new Set<Promise<void>>();
   let closing = false;
 
@@ -110,7 +112,7 @@ export function createRecovery({ db, log, streamLog, holder, run }: RecoveryDeps
   }
 
   async function goOn(row: store.StreamRow): Promise<void> {
-    const hold = streamLog.resume(row);
+    const hold = streamLog.resume(row, (ending) => report(row, ending));
     try {
       const from = await store.readLastFrame(db.kysely, row.id);
       const method = createTranslation('0.3', row.target_version as TargetVersion, row.method);

@@ -1,9 +1,11 @@
 // SQL of the stream log. Frames of all streams of a moment are one statement, which holds the row of each stream while it writes:
 // who lost its lease to another replica writes nothing.
 
-import { type Kysely, type Selectable, sql } from 'kysely';
+import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import { type Tables, toJsonText } from '../../platform/db/index.ts';
+import type { Json } from '../json.ts';
 
+type Executor = Kysely<Tables> | Transaction<Tables>;
 export type StreamRow = Selectable<Tables['a2a_streams']>;
 export type StreamEnding = 'complete' | 'interrupted' | 'too_large';
 
@@ -22,6 +24,9 @@ export interface NewStream {
   task_id: string | null;
   context_id: string | null;
   target_version: string;
+  /** What the activity row of the call will say was asked; null: there will be none. */
+  request: Json | null;
+  origin: string | null;
   holder: string;
   lease_token: string;
 }
@@ -55,14 +60,14 @@ export async function appendFrames(db: Kysely<Tables>, appends: readonly Append[
   );
   const result = await sql<{ id: string; ordinal: number }>`/* hot:stream-frames */
     with opened as (
-      insert into a2a_streams (id, workspace_id, caller_id, method, rpc_id, message_id, task_id, context_id, target_version, holder, lease_token, ordinal, lease_until)
-      select o.id, o.workspace_id, o.caller_id, o.method, o.rpc_id, o.message_id, o.task_id, o.context_id, o.target_version, o.holder, o.lease_token,
+      insert into a2a_streams (id, workspace_id, caller_id, method, rpc_id, message_id, task_id, context_id, target_version, request, origin, holder, lease_token, ordinal, lease_until)
+      select o.id, o.workspace_id, o.caller_id, o.method, o.rpc_id, o.message_id, o.task_id, o.context_id, o.target_version, nullif(o.request, 'null'), o.origin, o.holder, o.lease_token,
         coalesce((
           select max(s.ordinal) + 1 from a2a_streams s
           where s.workspace_id = o.workspace_id and (s.task_id = o.task_id or s.message_id = o.message_id) and s.caller_id is not distinct from o.caller_id
         ), 0), ${lease}
       from jsonb_to_recordset(${toJsonText(openings)}::jsonb) as o (id uuid, workspace_id uuid, caller_id uuid, method text, rpc_id text, message_id text,
-        task_id text, context_id text, target_version text, holder text, lease_token uuid)
+        task_id text, context_id text, target_version text, request jsonb, origin text, holder text, lease_token uuid)
       returning id, ordinal
     ), held as (
       select s.id, s.ordinal from a2a_streams s
@@ -89,9 +94,9 @@ export interface End {
   ending: StreamEnding | 'left';
 }
 
-/** What is too large is forgotten at once: its rest will never be there. */
-export async function endStreams(db: Kysely<Tables>, ends: readonly End[]): Promise<void> {
-  await sql`
+/** What is too large is forgotten at once: its rest will never be there. @returns the streams that were still held with that token. */
+export async function endStreams(db: Executor, ends: readonly End[]): Promise<string[]> {
+  const result = await sql<{ id: string }>`
     with ended as (
       update a2a_streams s set
         lease_until = now(),
@@ -100,9 +105,12 @@ export async function endStreams(db: Kysely<Tables>, ends: readonly End[]): Prom
       from jsonb_to_recordset(${toJsonText(ends)}::jsonb) as e ("streamId" uuid, token uuid, ending text)
       where s.id = e."streamId" and s.lease_token = e.token and s.ended_at is null
       returning s.id, s.ending
+    ), forgotten as (
+      delete from a2a_stream_frames f using ended where f.stream_id = ended.id and ended.ending = 'too_large'
     )
-    delete from a2a_stream_frames f using ended where f.stream_id = ended.id and ended.ending = 'too_large'
+    select id from ended
   `.execute(db);
+  return result.rows.map(({ id }) => id);
 }
 
 export async function renewLeases(db: Kysely<Tables>, tokens: readonly string[]): Promise<number> {
@@ -187,6 +195,22 @@ export async function findFrame(db: Kysely<Tables>, streamId: string, seq: numbe
     .where('seq', '=', seq)
     .executeTakeFirst();
   return row ?? null;
+}
+
+/** Whether the call that began the stream has its row already. */
+export async function isLogged(db: Executor, row: StreamRow): Promise<boolean> {
+  if (row.message_id === null) return false;
+  const found = await db
+    .selectFrom('activity_logs')
+    .select('id')
+    .where('workspace_id', '=', row.workspace_id)
+    .where('message_id', '=', row.message_id)
+    .where('source_id', 'is not distinct from', row.caller_id)
+    .where('activity_type', '=', 'a2a_receive')
+    .where('created_at', '>=', row.started_at)
+    .limit(1)
+    .executeTakeFirst();
+  return found !== undefined;
 }
 
 /** Forgets streams that ended an hour ago, and those of workspaces that are gone. @returns how many. */

@@ -13,8 +13,13 @@ export const MOST_COPIED_BYTES = 10 * 1024 * 1024;
 export type StreamEnd = 'complete' | 'interrupted' | 'left';
 
 export interface StreamTee extends StreamSink {
-  /** Resolves when everything is handed on. */
-  end(end: StreamEnd): Promise<void>;
+  /**
+   * Resolves when everything is handed on.
+   * @param told resolves when the row of the call is stored: until then the stream counts as unfinished, so that whoever finds it so
+   * after a crash stores the row.
+   * @returns true for one that was left and that another process goes on with: its end is that one's to tell.
+   */
+  end(end: StreamEnd, told: Promise<void>): Promise<boolean>;
 }
 
 export function createFoldingTee(fold: StreamFold, translation: Translation): StreamTee {
@@ -33,6 +38,7 @@ export function createFoldingTee(fold: StreamFold, translation: Translation): St
     onDrain: (resume) => resume(),
     async end() {
       if (copied <= MOST_COPIED_BYTES) take([cutter.rest()]);
+      return false;
     },
   };
 }

@@ -71,6 +71,8 @@ export interface A2aStreamsTable {
   started_at: GeneratedTimestamp;
   ended_at: Timestamp | null;
   ending: string | null;
+  request: Json | null;
+  origin: string | null;
 }
 
 export interface ActivityLogsTable {

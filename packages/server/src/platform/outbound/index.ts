@@ -4,9 +4,9 @@
 import type { LookupOptions } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { type Dispatcher, Pool } from 'undici';
 import { startDeadline } from '../deadline.ts';
 import { PlatformError } from '../errors.ts';
+import { type Dispatcher, Pool } from '../http-client.ts';
 import type { Logger } from '../log.ts';
 import { judgeAddress, type OutboundMode } from './ranges.ts';
 

@@ -25,7 +25,9 @@ afterEach(() => {
 });
 
 function startWriter(dir: string, round: number): ChildProcess & { lines: AsyncIterableIterator<string> } {
-  const started = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', WRITER, dir, String(round)], {
+  // As in vitest.config.ts: a database that is about to be killed needs no optimised code.
+  const flags = ['--disable-warning=ExperimentalWarning', '--liftoff-only'];
+  const started = spawn(process.execPath, [...flags, WRITER, dir, String(round)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   child = started;

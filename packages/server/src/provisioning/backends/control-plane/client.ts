@@ -1,8 +1,8 @@
 // The HTTP of the control plane (chapter 10 §7.6): one function per call, bounded answers, credentials as headers.
 // Its address is the operator's own, so it is taken as it is; redirects are not followed. Knows nothing of rows or retries.
 
-import { Agent, type Dispatcher, request } from 'undici';
 import { z } from 'zod';
+import { Agent, type Dispatcher, request } from '../../../platform/http-client.ts';
 import { firstBytes } from '../../byte-limits.ts';
 import { redactValues } from '../../redaction.ts';
 

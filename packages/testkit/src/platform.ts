@@ -45,6 +45,8 @@ export interface TestPlatform {
   db: Database;
   config: Config;
   dataDir: string;
+  /** Resolves when no delivery of queued messages is under way or about to begin, on any replica. */
+  idle(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -57,6 +59,7 @@ function collectLog(onLog: StartOptions['onLog']): Logger {
 
 interface Replica {
   url: string;
+  idle(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -74,6 +77,7 @@ async function startReplica(db: TestDatabase, input: Parameters<typeof createPla
   const { url } = await platform.listen();
   return {
     url,
+    idle: () => platform.messaging.idle(),
     async stop() {
       await platform.close();
       await own.close();
@@ -125,6 +129,13 @@ export async function startPlatform(options: StartOptions = {}): Promise<TestPla
     db,
     config,
     dataDir,
+    async idle() {
+      await platform.messaging.idle();
+      if (!replica) return;
+      await replica.idle();
+      // What the one delivered may have begun something at the other.
+      await platform.messaging.idle();
+    },
     async stop() {
       await balancer?.stop();
       await replica?.stop();

@@ -92,7 +92,7 @@ describe('a chain', () => {
       parent_delegation_id: ids.at(-2),
       path: team.slice(0, 9).map(({ id }) => id),
     });
-    await test.platform.messaging.idle();
+    await test.idle();
     await waitFor('all are handed over', async () => {
       const rows = await test.db.kysely.selectFrom('delegations').select('lease_token').execute();
       return rows.every((row) => row.lease_token === null);

@@ -210,7 +210,7 @@ describe('delegating', () => {
     } finally {
       await test.db.pool.query('alter table delegations_away rename to delegations');
     }
-    await test.platform.messaging.idle();
+    await test.idle();
     expect(worker.calls).toHaveLength(calls);
   });
 

@@ -66,7 +66,7 @@ const untilStatus = (agent: FakeAgent, queueId: string, status: string) =>
 async function drainAll(agent: FakeAgent): Promise<void> {
   await waitFor('the queue is empty', async () => {
     await agent.heartbeat();
-    await test.platform.messaging.idle();
+    await test.idle();
     const { rows } = await sql<{ open: number }>`
       select count(*)::int as open from a2a_queue where workspace_id = ${agent.id} and status in ('queued', 'dispatched')
     `.execute(test.db.kysely);
@@ -121,7 +121,7 @@ it.skipIf(hasReplicas())('20.141 an answer that is a task still at work makes no
   const second = await enqueue(agent, textRequest('second'));
   const called = agent.calls.length;
   await agent.heartbeat({ active_tasks: 1, active_messages: [messageIdIn(request)] });
-  await test.platform.messaging.idle();
+  await test.idle();
   expect(agent.calls).toHaveLength(called);
   agent.respond(replyWith('second'));
   await agent.heartbeat();
@@ -191,10 +191,10 @@ it.skipIf(hasReplicas())(
     agent.respond(replyStatus(500, { error: 'no luck' }));
     const called = agent.calls.length;
     await agent.heartbeat();
-    await test.platform.messaging.idle();
+    await test.idle();
     agent.respond(replyWith('ok'));
     await agent.heartbeat();
-    await test.platform.messaging.idle();
+    await test.idle();
     expect(agent.calls.slice(called).map(words)).toEqual(['1']);
     // A direct call would overtake all three: it is stored behind them, though the agent would take it.
     const fourth = await enqueue(agent, inContext('c', '4'));
@@ -251,7 +251,7 @@ it('20.115 a caller with many waiting delays the message of another by no more t
   });
   await agent.heartbeat();
   await waitFor('ten are delivered', () => served > 10);
-  await test.platform.messaging.idle();
+  await test.idle();
   for (const text of ['other 0', 'other 1', 'other 2']) await enqueue(agent, textRequest(text), other.token);
   const before = agent.calls.length;
   agent.respond(replyWith('ok'));
@@ -308,7 +308,7 @@ it('20.116 a caller with as many waiting as may is refused, nothing is stored, a
     return answer(call, response);
   });
   await agent.heartbeat();
-  await test.platform.messaging.idle();
+  await test.idle();
   agent.respond(replyBusy);
   expect(await count()).toBe(LIMIT);
   await enqueue(agent, textRequest('there is room'), flood.token);

@@ -300,7 +300,7 @@ describe('what keeps a message', () => {
     agent.respond(replyStatus(500, { error: 'disk full' }));
     await agent.heartbeat({ active_tasks: 0 });
     await waitFor('an attempt has failed', async () => (await itemOf(queueId)).last_error === 'disk full');
-    await test.platform.messaging.idle();
+    await test.idle();
     const row = await itemOf(queueId);
     const shown = await why(agent.id, { queue_id: queueId });
     expect(lastOf(shown)).toMatchObject({

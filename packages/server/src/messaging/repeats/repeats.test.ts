@@ -208,7 +208,7 @@ it('20.110 a repeat of a stream gets its end as one frame or as JSON, one in ano
   ]);
   agent.respond(counting());
   await agent.heartbeat();
-  await test.platform.messaging.idle();
+  await test.idle();
   expect((await sendA2a(test, agent.id, { ...queued, id: 'once more' })).body).toMatchObject({
     id: 'once more',
     ...said('turn 1'),

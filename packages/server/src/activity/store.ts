@@ -1,5 +1,6 @@
 // SQL of the activity log: one insert for many rows, reads by cursor. `seq` rises in commit order within a workspace.
 
+import { randomUUIDv7 } from 'node:crypto';
 import type { ActivityQuery } from '@molecule/contract';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { type Tables, toJsonText } from '../platform/db/index.ts';
@@ -66,6 +67,8 @@ export interface InsertedActivity {
  */
 export async function insertRows(db: Executor, rows: readonly NewActivity[]): Promise<InsertedActivity[]> {
   const values = rows.map((row) => ({
+    // Ids that rise with the time: the index of random ones is written all over at each insert.
+    id: randomUUIDv7(),
     workspace_id: row.workspaceId,
     activity_type: row.type,
     source_id: row.sourceId ?? null,
@@ -87,18 +90,18 @@ export async function insertRows(db: Executor, rows: readonly NewActivity[]): Pr
   const result = await sql<InsertedActivity>`/* hot:activity */
     with fresh as (
       select * from rows from (jsonb_to_recordset(${toJsonText(values)}::jsonb) as (
-        workspace_id uuid, activity_type text, source_id uuid, target_id uuid, origin text, message_id text, metadata jsonb, method text, summary text,
+        id uuid, workspace_id uuid, activity_type text, source_id uuid, target_id uuid, origin text, message_id text, metadata jsonb, method text, summary text,
         request_body jsonb, response_body jsonb, tool_trace jsonb, duration_ms int, status text, error_detail text, inbox boolean, idempotency_key text
-      )) with ordinality as f (workspace_id, activity_type, source_id, target_id, origin, message_id, metadata, method, summary,
+      )) with ordinality as f (id, workspace_id, activity_type, source_id, target_id, origin, message_id, metadata, method, summary,
         request_body, response_body, tool_trace, duration_ms, status, error_detail, inbox, idempotency_key, place)
     ), locked as materialized (
       select pg_advisory_xact_lock(7236003, hashtext(id)) from (select distinct workspace_id::text as id from fresh order by 1) w
     ), ordered as (
       select f.* from fresh f, (select count(*) from locked) l order by f.place
     )
-    insert into activity_logs (workspace_id, activity_type, source_id, target_id, origin, message_id, metadata, method, summary,
+    insert into activity_logs (id, workspace_id, activity_type, source_id, target_id, origin, message_id, metadata, method, summary,
       request_body, response_body, tool_trace, duration_ms, status, error_detail, inbox, idempotency_key)
-    select workspace_id, activity_type, source_id, target_id, origin, message_id, nullif(metadata, 'null'), method, summary,
+    select id, workspace_id, activity_type, source_id, target_id, origin, message_id, nullif(metadata, 'null'), method, summary,
       nullif(request_body, 'null'), nullif(response_body, 'null'), nullif(tool_trace, 'null'), duration_ms, status, error_detail, inbox, idempotency_key
     from ordered
     returning id, created_at
@@ -129,12 +132,14 @@ export function selectRows(workspaceId: string, query: ActivityQuery, afterSeq: 
   if (afterSeq !== null) conditions.push(sql`seq > ${afterSeq}`);
   const where = sql.join(conditions, sql` and `);
   const order = afterSeq === null ? sql`seq desc` : sql`seq`;
+  // What a workspace received names itself as target: those rows have no place in the index by target.
+  const ofTarget = peer === workspaceId ? sql`` : sql`and target_id <> workspace_id`;
   // Two index scans of at most `limit` rows each; an OR over both columns would read the whole workspace.
   const from =
     peer === null
       ? sql`(select * from activity_logs where ${where} order by ${order} limit ${query.limit}) rows`
       : sql`((select * from activity_logs where ${where} and source_id = ${peer} order by ${order} limit ${query.limit})
-          union all (select * from activity_logs where ${where} and target_id = ${peer} and source_id is distinct from ${peer}::uuid order by ${order} limit ${query.limit})) rows`;
+          union all (select * from activity_logs where ${where} and target_id = ${peer} ${ofTarget} and source_id is distinct from ${peer}::uuid order by ${order} limit ${query.limit})) rows`;
   return sql<StoredActivity>`select * from ${from} order by ${order} limit ${query.limit}`;
 }
 

@@ -20,10 +20,8 @@ import {
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { selectClaimable } from './store.ts';
 
 const LIMIT = 40;
-const WAITING = 100_000;
 let test: TestPlatform;
 const agents: FakeAgent[] = [];
 
@@ -390,31 +388,3 @@ it('an id is found again when another replica stored the message at the same mom
     await replica.stop();
   }
 });
-
-// The last one: what it stores stays.
-it('20.115 the next message is read from the beginning of the order, whether ten wait or a hundred thousand', async () => {
-  const agent = await startAgent(replyBusy);
-  for (let from = 1; from <= WAITING; from += WAITING / 20)
-    await sql`
-      insert into a2a_queue (workspace_id, caller_id, body, method, round, behind)
-      select ${agent.id}, ('00000000-0000-4000-8000-' || lpad((n % 10)::text, 12, '0'))::uuid, '{}', 'message/send', n / 10, n % 3 = 1
-      from generate_series(${from}::int, ${from + WAITING / 20 - 1}::int) n
-    `.execute(test.db.kysely);
-  const { sql: text, parameters } = selectClaimable(agent.id, 'room', { over: 0, answered: [] }).compile(
-    test.db.kysely,
-  );
-  // With what the planner knows of a table that was empty a moment ago, and of this one.
-  for (const before of ['select 1', 'analyze a2a_queue']) {
-    await test.db.pool.query(before);
-    const { rows: plan } = await test.db.pool.query(
-      `explain (analyze, format json) ${text.replace(/\/\*.*\*\//, '')}`,
-      [...parameters],
-    );
-    const steps = JSON.stringify(plan);
-    // Of the few workspaces of a test it may read all.
-    expect(steps).not.toMatch(/"Node Type":"Seq Scan"[^{}]*"Relation Name":"a2a_queue"/);
-    for (const step of ['"Sort"', 'Bitmap']) expect(steps).not.toContain(step);
-    const scan = /"Index Name":"a2a_queue_claim_idx".*?"Actual Rows":([\d.]+)/.exec(steps);
-    expect(Number(scan?.[1])).toBeLessThanOrEqual(1);
-  }
-}, 120_000);

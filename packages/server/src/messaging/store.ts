@@ -133,20 +133,25 @@ export type Claimed = QueueRow & { room: number };
 
 /**
  * The next message this target has room for, in the order they go out. What was handed over but is not yet in a beat takes room
- * too: the reported count does not know of it. Reads the order's own index from its beginning, however many wait.
+ * too: the reported count does not know of it. Reads the order's own index from its beginning, however many wait, and not at all where
+ * there is no room.
  */
 export function selectClaimable(workspaceId: string, occasion: Occasion, { over, answered }: Known) {
   return sql<{ picked_id: string; room: number }>`
-    select q.id as picked_id, least(w.max_concurrent_tasks - greatest(w.active_tasks - ${over}::int, 0) - handed.unseen, w.max_concurrent_tasks - handed.open)::int as room
-    from a2a_queue q
-    join workspaces w on w.id = q.workspace_id
-    cross join lateral (
-      select count(*) as open, count(*) filter (where d.injected_at is null) as unseen
-      from a2a_queue d where d.workspace_id = w.id and d.status = 'dispatched' and d.lease_until > now() and d.id <> all(${answered}::uuid[])
-    ) handed
-    where q.workspace_id = ${workspaceId} and q.status = 'queued' and not q.behind and ${deliverable(occasion)}
-      and greatest(w.active_tasks - ${over}::int, 0) + handed.unseen < w.max_concurrent_tasks and handed.open < w.max_concurrent_tasks
-    order by q.priority desc, q.round, q.seq for update of q skip locked limit 1
+    select q.id as picked_id, w.room from (
+      select w.id, w.status_changed_at,
+        least(w.max_concurrent_tasks - greatest(w.active_tasks - ${over}::int, 0) - handed.unseen, w.max_concurrent_tasks - handed.open)::int as room
+      from workspaces w cross join lateral (
+        select count(*) as open, count(*) filter (where d.injected_at is null) as unseen
+        from a2a_queue d where d.workspace_id = w.id and d.status = 'dispatched' and d.lease_until > now() and d.id <> all(${answered}::uuid[])
+      ) handed
+      where w.id = ${workspaceId}
+    ) w cross join lateral (
+      select q.id from a2a_queue q
+      where q.workspace_id = w.id and q.status = 'queued' and not q.behind and ${deliverable(occasion)}
+      order by q.priority desc, q.round, q.seq for update skip locked limit 1
+    ) q
+    where w.room > 0
   `;
 }
 
@@ -208,6 +213,7 @@ export async function listAbandoned(db: Executor, limit: number): Promise<QueueR
   return result.rows;
 }
 
+/** `attempts >= 0` holds for all: the index by age serves nothing that does not name it. */
 export async function listStale(
   db: Executor,
   minutes: number,
@@ -216,7 +222,7 @@ export async function listStale(
 ): Promise<ItemKey[]> {
   const only = workspaceId === null ? sql`` : sql`and workspace_id = ${workspaceId}`;
   const result = await sql<ItemKey>`
-    select id, workspace_id, lane from a2a_queue where status = 'queued' and enqueued_at < now() - make_interval(mins => ${minutes}) ${only}
+    select id, workspace_id, lane from a2a_queue where status = 'queued' and attempts >= 0 and enqueued_at < now() - make_interval(mins => ${minutes}) ${only}
     order by enqueued_at limit ${limit}
   `.execute(db);
   return result.rows;

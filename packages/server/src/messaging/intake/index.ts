@@ -1,7 +1,7 @@
 // Accepting messages for later (chapter 20 §3): those of one moment are one commit, each sender is answered after it. Knows which
 // messages must wait for an earlier one of their caller and context, and who has too many waiting already.
 
-import { randomUUID } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import type { Events } from '../../events/index.ts';
 import { createBatcher, type Database } from '../../platform/db/index.ts';
 import { PlatformError } from '../../platform/errors.ts';
@@ -40,7 +40,7 @@ function expiryOf({ params }: Record<string, unknown>): number | null {
 function toMessage(attempt: Attempt, bodyHash: Buffer): Incoming {
   const { call, target, normalized } = attempt;
   return {
-    id: randomUUID(),
+    id: randomUUIDv7(),
     workspaceId: target.id,
     callerId: call.caller.workspaceId,
     origin: call.caller.origin,

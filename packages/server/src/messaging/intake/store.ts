@@ -50,10 +50,10 @@ export async function lockLanes(trx: Transaction<Tables>, lanes: readonly string
   `.execute(trx);
 }
 
-/** Lets the first message of each lane go, under the lock. */
+/** Lets the first message of each lane go, under the lock. Planned each time: a plan for a short queue would read a long one whole. */
 export async function releaseLanes(trx: Transaction<Tables>, lanes: readonly string[]): Promise<void> {
   if (lanes.length === 0) return;
-  await sql`/* hot:lanes-release */
+  await sql`
     update a2a_queue q set behind = false from unnest(${lanes}::uuid[]) l (lane)
     where q.id = (
       select first.id from a2a_queue first
@@ -66,6 +66,7 @@ export async function releaseLanes(trx: Transaction<Tables>, lanes: readonly str
  * Stores messages in their order, all or none; under the lock of their lanes. Each stands one round behind its caller's last one, and
  * not before the round deliveries have come to: so callers take turns, however many messages one of them has waiting.
  * A caller's rounds rise, so their span is never less than their number, which is counted only where the span says too many.
+ * What is counted up to a limit is read in the order of its index: else a planner without statistics collects all of it first.
  * @returns one for each, in order; null where another replica stored the same message a moment ago.
  */
 export async function insertMessages(
@@ -105,7 +106,9 @@ export async function insertMessages(
       select c.workspace_id, c.caller_key,
         greatest(1, newest.round + 1, reached.round + case when reached.caller_key = c.caller_key then 1 else 0 end) as round,
         case when newest.round - oldest.round + 1 + c.coming <= ${limitPerCaller}::bigint then 0 else (
-          select count(*) from (select 1 from a2a_queue q where q.workspace_id = c.workspace_id and q.caller_key = c.caller_key and q.status = 'queued' limit ${limitPerCaller}::bigint) w
+          select count(*) from (
+            select 1 from a2a_queue q where q.workspace_id = c.workspace_id and q.caller_key = c.caller_key and q.status = 'queued' order by q.round limit ${limitPerCaller}::bigint
+          ) w
         ) end as waiting
       from (select workspace_id, caller_key, count(*) as coming from coming group by 1, 2) c
       left join lateral (
@@ -130,7 +133,9 @@ export async function insertMessages(
       returning id, behind
     ), depths as materialized (
       select t.workspace_id, (
-        select count(*) from (select 1 from a2a_queue q where q.workspace_id = t.workspace_id and q.status = 'queued' limit ${sql.raw(String(MOST_DEPTH))}) w
+        select count(*) from (
+          select 1 from a2a_queue q where q.workspace_id = t.workspace_id and q.status = 'queued' order by q.caller_key, q.round limit ${sql.raw(String(MOST_DEPTH))}
+        ) w
       ) as before
       from (select distinct workspace_id from fresh) t
     )

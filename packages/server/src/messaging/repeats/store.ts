@@ -3,6 +3,7 @@
 import { type Kysely, sql } from 'kysely';
 import { REPLICA_PREFIX, type Tables, toJsonText, toPlainText } from '../../platform/db/index.ts';
 import type { Attempt } from '../call.ts';
+import { MOST_DEPTH } from '../intake/store.ts';
 
 const WINDOW_HOURS = 24;
 /** Replies that are no JSON are logged up to here. */
@@ -11,7 +12,8 @@ export const CLAIMS_CHANNEL = 'molecule_claims';
 
 /**
  * Which of these messages, by target and id alone, were heard of before; by their places. Every call with an id of its caller's
- * asks, so it reads two indexes and no row. The lateral joins keep the planner from reading whole tables for many messages.
+ * asks, so it reads two indexes and no row. The lateral joins keep the planner from reading whole tables for many messages, and a
+ * comparison that no index serves keeps it from reading all rows of a target.
  */
 export async function listHeardOf(db: Kysely<Tables>, attempts: readonly Attempt[]): Promise<number[]> {
   const targets = attempts.map(({ target }) => target.id);
@@ -20,7 +22,7 @@ export async function listHeardOf(db: Kysely<Tables>, attempts: readonly Attempt
     select r.place::int as place
     from unnest(${targets}::uuid[], ${messages}::text[]) with ordinality as r (workspace_id, message_id, place)
     left join lateral (
-      select 1 as found from activity_logs a where a.workspace_id = r.workspace_id and a.message_id = r.message_id limit 1
+      select 1 as found from activity_logs a where a.message_id = r.message_id and a.workspace_id is not distinct from r.workspace_id limit 1
     ) a on true
     left join lateral (
       select 1 as found from a2a_queue q
@@ -58,7 +60,9 @@ export async function listKnown(db: Kysely<Tables>, attempts: readonly Attempt[]
     select r.place, q.id as "queueId", coalesce(q.depth, 0) as depth, a.id as "activityId", coalesce(a.inbox, false) as "isInbox", a.response_body as reply
     from jsonb_to_recordset(${toJsonText(asked)}::jsonb) as r (place int, workspace_id uuid, caller_id uuid, origin text, message_id text, body jsonb)
     left join lateral (
-      select q.id, (select count(*)::int from a2a_queue d where d.workspace_id = r.workspace_id and d.status = 'queued') as depth
+      select q.id, (
+        select count(*)::int from (select 1 from a2a_queue d where d.workspace_id = r.workspace_id and d.status = 'queued' order by d.caller_key, d.round limit ${sql.raw(String(MOST_DEPTH))}) w
+      ) as depth
       from a2a_queue q
       where q.workspace_id = r.workspace_id and q.idempotency_key = r.message_id and q.status in ('queued', 'dispatched')
         and q.caller_id is not distinct from r.caller_id and q.origin is not distinct from r.origin

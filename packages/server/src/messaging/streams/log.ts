@@ -1,7 +1,7 @@
 // Writing the log: frames of all streams of a moment are one statement, and so are their ends. Knows which streams this process
 // holds, so that one loop can renew them all.
 
-import { randomUUID } from 'node:crypto';
+import { randomUUID, randomUUIDv7 } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import { createBatcher, type Database, isUniqueViolation, type Tables } from '../../platform/db/index.ts';
 import type { StreamHints } from './hints.ts';
@@ -103,7 +103,7 @@ export function createStreamLog({
 
   return {
     open(opening) {
-      const id = randomUUID();
+      const id = randomUUIDv7();
       const token = randomUUID();
       return hold(id, token, { ...opening, id, holder, lease_token: token });
     },

@@ -70,9 +70,10 @@ export async function appendFrames(db: Kysely<Tables>, appends: readonly Append[
         task_id text, context_id text, target_version text, request jsonb, origin text, holder text, lease_token uuid)
       returning id, ordinal
     ), held as (
-      select s.id, s.ordinal from a2a_streams s
-      join jsonb_to_recordset(${toJsonText(holds)}::jsonb) as h (id uuid, token uuid) on s.id = h.id and s.lease_token = h.token
-      where s.ended_at is null for share of s
+      select s.id, s.ordinal from jsonb_to_recordset(${toJsonText(holds)}::jsonb) as h (id uuid, token uuid)
+      cross join lateral (
+        select s.id, s.ordinal from a2a_streams s where s.id = h.id and s.lease_token = h.token and s.ended_at is null limit 1 for share
+      ) s
     ), writable as (
       select * from opened union all select * from held
     ), written as (
@@ -115,7 +116,7 @@ export async function endStreams(db: Executor, ends: readonly End[]): Promise<st
 
 export async function renewLeases(db: Kysely<Tables>, tokens: readonly string[]): Promise<number> {
   const result = await sql`
-    update a2a_streams set lease_until = ${lease} where lease_token = any(${tokens}::uuid[]) and ended_at is null returning id
+    update a2a_streams set lease_until = ${lease} where lease_token = any(${tokens}::uuid[]) and ended_at is null and lease_until is not null returning id
   `.execute(db);
   return result.rows.length;
 }
@@ -131,7 +132,7 @@ export async function adoptStreams(
   const result = await sql<StreamRow>`
     update a2a_streams set holder = ${holder}, lease_token = gen_random_uuid(), lease_until = ${lease}, attempts = attempts + 1
     where id in (
-      select id from a2a_streams where ended_at is null and (lease_until < now() or (${alone}::boolean and holder <> ${holder}))
+      select id from a2a_streams where ended_at is null and lease_until is not null and (lease_until < now() or (${alone}::boolean and holder <> ${holder}))
       order by lease_until limit ${limit} for update skip locked
     )
     returning *

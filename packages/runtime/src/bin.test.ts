@@ -183,3 +183,16 @@ it('tells whatever works in its folder where it is', async () => {
   const aside = join(env.MOLECULE_WORKSPACE_ROOT ?? '', 'AGENTS.before-molecule.md');
   expect(readFileSync(aside, 'utf8')).toBe('# My own notes\n');
 });
+
+it('loads neither the fetch and web sockets of Node nor those of undici before anybody needs them', async () => {
+  const script = `import(${JSON.stringify(join(import.meta.dirname, 'boot.ts'))}).then(() => {
+    const isLoaded = process.moduleLoadList.some((name) => name.includes('deps/undici'));
+    const web = Object.keys(require.cache).filter((path) => path.includes('undici/lib/web/'));
+    console.log(JSON.stringify({ isLoaded, web }));
+  })`;
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '-e', script], {
+    env: { PATH: process.env.PATH ?? '' },
+  });
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  expect(JSON.parse(said.toString())).toEqual({ isLoaded: false, web: [] });
+});

@@ -233,7 +233,7 @@ export const PASSED_ON: readonly Setting[] = [
     meaning: 'Connects a model: with any of them set, `default` seats run on the `ai-sdk` runtime instead of `echo`.',
   },
   {
-    name: 'PATH, LANG, LC_*, TZ, TMPDIR, *_PROXY',
+    name: 'PATH, LANG, LC_*, TZ, TMPDIR, *_PROXY, NODE_COMPILE_CACHE',
     fallback: '–',
     meaning: 'All else a child process inherits of the platform’s own environment.',
   },

@@ -117,6 +117,11 @@ describe.skipIf(missing !== null)(
       const before = (await engine.docker.getContainer(containerOf(id)).inspect()).Id;
       const loop = seats.platform.provisioning.loops.find((one) => one.name === 'image-auto-refresh');
       expect(loop?.everyMs).toBe(300_000);
+      // Its own first pass is over: the next one comes in five minutes, and no two of them meet.
+      await vi.waitFor(async () => {
+        const { subsystems } = await seats.admin.liveness();
+        expect(subsystems['image-auto-refresh']?.last_success_at).not.toBeNull();
+      }, PATIENCE);
       expect(await seats.run('image-auto-refresh')).toEqual({ checked: 1, refreshed: 0, failed: 0 });
       // Never seen by this engine, so that it has to be fetched.
       const layer = engine.packTools({ ...AGENT_FILES, version: 'newer' });

@@ -1,9 +1,9 @@
 // The one HTTP client to the platform: credentials, self-source header, timeouts. Statuses are answers, not exceptions.
 
 import type { Readable } from 'node:stream';
-import { Agent, type FormData, request } from 'undici';
 import type { Credentials } from '../credentials.ts';
 import type { Logger } from '../logger.ts';
+import { Agent, type FormData, request } from './http-client.ts';
 
 const TIMEOUT_MS = 10_000;
 

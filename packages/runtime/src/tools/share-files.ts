@@ -3,10 +3,10 @@
 
 import { openAsBlob } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { FormData } from 'undici';
 import { FileRefusal, type Roots, resolveFile } from '../a2a/file-read.ts';
 import type { FilePart } from '../adapters/adapter.ts';
 import { SNIFFED_BYTES, sniffType } from '../file-names.ts';
+import { createForm } from '../link/http-client.ts';
 import type { PlatformClient } from '../link/platform-client.ts';
 import type { Logger } from '../logger.ts';
 import { PlatformRefusal } from './platform-answers.ts';
@@ -41,7 +41,7 @@ export async function uploadOwnFiles(
   files: readonly { path: string; name: string }[],
   signal: AbortSignal,
 ): Promise<SharedFile[]> {
-  const form = new FormData();
+  const form = createForm();
   for (const { path, name } of files)
     form.append('files', await openAsBlob(path, { type: await typeOfFile(path, name) }), name);
   const response = await client.request('POST', `/workspaces/${client.workspaceId}/chat/uploads`, {

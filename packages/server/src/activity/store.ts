@@ -249,10 +249,9 @@ export async function resetPhantomBusy(db: Executor, limit: number): Promise<str
     update workspaces set active_tasks = 0, current_task = '' where id in (
       select w.id from workspaces w
       where w.active_tasks > 0 and w.status in ('online', 'degraded')
-        and not exists (
-          select 1 from activity_logs a
-          where a.workspace_id = w.id and a.created_at > now() - interval '10 minutes' and a.activity_type <> 'cron_run'
-        )
+        and coalesce((
+          select a.created_at from activity_logs a where a.workspace_id = w.id and a.activity_type <> 'cron_run' order by a.seq desc limit 1
+        ), '-infinity') < now() - interval '10 minutes'
         and w.status_changed_at < now() - interval '10 minutes'
       limit ${limit}
     ) returning id

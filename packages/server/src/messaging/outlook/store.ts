@@ -81,11 +81,13 @@ export async function listOpenFor(
   workspaceId: string,
   limit: number,
 ): Promise<{ rows: WaitingMessage[]; total: number }> {
-  const result = await sql<WaitingMessage>`
-    select ${columns} from a2a_queue q where q.workspace_id = ${workspaceId} and ${open} order by q.enqueued_at limit ${limit}
-  `.execute(db);
-  const count = await sql<{ total: number }>`
-    select count(*)::int as total from a2a_queue q where q.workspace_id = ${workspaceId} and ${open}
-  `.execute(db);
+  // Apart, since each status has an index of its own by workspace.
+  const held = sql`(
+    select * from a2a_queue where workspace_id = ${workspaceId} and status = 'queued'
+    union all select * from a2a_queue where workspace_id = ${workspaceId} and status = 'dispatched'
+  ) q`;
+  const result =
+    await sql<WaitingMessage>`select ${columns} from ${held} order by q.enqueued_at limit ${limit}`.execute(db);
+  const count = await sql<{ total: number }>`select count(*)::int as total from ${held}`.execute(db);
   return { rows: result.rows, total: count.rows[0]?.total ?? 0 };
 }

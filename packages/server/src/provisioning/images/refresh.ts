@@ -63,21 +63,17 @@ export function createImageRefresh({ images, listRuntimes, log }: RefreshDeps) {
     return result;
   }
 
-  /** @returns whether a newer image was taken. The digest before it is put back when that failed, so that the next look retries. */
+  /** @returns whether a newer image was taken. What failed counts as unseen, so that the next look retries. */
   async function watchOne(runtime: string): Promise<boolean> {
     const digest = await images.registryDigest(runtime);
     const before = seen.get(runtime);
-    seen.set(runtime, digest);
-    if (before === undefined || before === digest) return false;
-    try {
+    if (before !== undefined && before !== digest) {
       const { failed } = await refresh([runtime], true);
       if (failed.length > 0) throw new Error(`the newer image of ${runtime} could not be pulled`);
       log.info({ runtime, digest }, 'a newer image of a runtime is here');
-      return true;
-    } catch (error) {
-      seen.set(runtime, before);
-      throw error;
     }
+    seen.set(runtime, digest);
+    return before !== undefined && before !== digest;
   }
 
   /** One look at every runtime whose image is here. */

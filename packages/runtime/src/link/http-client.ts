@@ -1,0 +1,33 @@
+// The parts of undici that reach the platform. The whole package also loads its fetch, mocks, caches and web sockets, which an idle
+// agent would pay for in memory. Owns which parts; the requests are platform-client's.
+
+import { createRequire } from 'node:module';
+import type * as undici from 'undici';
+
+const loadPart = createRequire(import.meta.url);
+
+export type Agent = undici.Agent;
+export const Agent: typeof undici.Agent = loadPart('undici/lib/dispatcher/agent.js');
+const base: typeof undici.Dispatcher = loadPart('undici/lib/dispatcher/dispatcher.js');
+// As the index of the package does.
+Object.assign(base.prototype, loadPart('undici/lib/api/index.js'));
+
+export type FormData = undici.FormData;
+/** An empty form; what it is made of is loaded with the first one. */
+export function createForm(): FormData {
+  const { FormData } = loadPart('undici/lib/web/fetch/formdata.js') as { FormData: typeof undici.FormData };
+  return new FormData();
+}
+
+type RequestOptions = Omit<undici.Dispatcher.RequestOptions, 'origin' | 'path' | 'method'> & {
+  dispatcher: undici.Dispatcher;
+  method?: undici.Dispatcher.HttpMethod;
+};
+
+/** undici's `request`, with the dispatcher always named. Redirects are not followed. */
+export async function request(
+  { origin, pathname, search }: URL,
+  { dispatcher, method = 'GET', ...options }: RequestOptions,
+): Promise<undici.Dispatcher.ResponseData> {
+  return await dispatcher.request({ ...options, method, origin, path: pathname + search });
+}

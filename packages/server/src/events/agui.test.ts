@@ -146,8 +146,8 @@ describe('GET /workspaces/:id/events/stream?profile=agui', () => {
     });
     for (const { event } of frames) EventSchema.parse(event);
     expect(findFaults(frames.map(({ event }) => event))).toEqual([]);
-    expect(frames.slice(0, 4).map(({ event }) => event.type)).toEqual([
-      'RUN_STARTED',
+    expect(frames[0]?.event.type).toBe('RUN_STARTED');
+    expect(frames.map(({ event }) => event.type).filter((type) => type.startsWith('TEXT_MESSAGE_'))).toEqual([
       'TEXT_MESSAGE_START',
       'TEXT_MESSAGE_CONTENT',
       'TEXT_MESSAGE_END',

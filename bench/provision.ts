@@ -1,23 +1,28 @@
 // How long ten agents take to come online when they are created, and when they are restarted, all at once, on the `process`
-// backend. Beside it: ten processes started at once that load the runtime and end.
+// backend, and what memory an idle one takes. Beside it: ten processes started at once that load the runtime and end, and one of
+// Node that waits.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type Bench, type Claim, makeClaim } from './kit/claim.ts';
 import { median, pairedRatio } from './kit/figures.ts';
 import { launchPlatform, type PlatformProcess } from './kit/platform.ts';
-import { until, within } from './kit/stage.ts';
+import { childrenOf, residentMb } from './kit/proc.ts';
+import { pause, until, within } from './kit/stage.ts';
 import { prepareStores, type Store } from './kit/stores.ts';
 
 const SEATS = 10;
 const LIMIT_MS = 120_000;
 const LOOK_EVERY_MS = 20;
+const SETTLE_MS = 3_000;
 
 /** Milliseconds. */
 interface Round {
   bare: number;
   create: number;
   restart: number;
+  /** Of an idle agent, in megabytes. */
+  agentMb: number;
 }
 
 async function timeBareRuntimes(): Promise<number> {
@@ -76,13 +81,15 @@ async function measure(platform: PlatformProcess, round: number): Promise<Round>
   );
   await untilOnline(platform, ids, left);
   const restart = performance.now() - restartedAt;
+  await pause(SETTLE_MS);
+  const agentMb = median(childrenOf(platform.pid).map(residentMb));
   for (const id of ids) await platform.admin.deleteWorkspace({ params: { id } });
-  return { bare, create, restart };
+  return { bare, create, restart, agentMb };
 }
 
-function claimsOf(store: Store['name'], rounds: readonly Round[]): Claim[] {
+function claimsOf(store: Store['name'], rounds: readonly Round[], waitingMb: number): Claim[] {
   const of = (figure: keyof Round) => rounds.map((round) => round[figure]);
-  return (['create', 'restart'] as const).map((what) =>
+  const times = (['create', 'restart'] as const).map((what) =>
     makeClaim({
       name: `provision.${store}.${what}`,
       what: `${what} to online of ${SEATS} seats at once, process backend, ${store}`,
@@ -94,14 +101,26 @@ function claimsOf(store: Store['name'], rounds: readonly Round[]): Claim[] {
       medians: {},
     }),
   );
+  const memory = makeClaim({
+    name: `provision.${store}.agent`,
+    what: `resident memory of an idle echo agent, the median of ${SEATS}, ${store}`,
+    aim: null,
+    value: median(of('agentMb')),
+    unit: 'MB',
+    baseline: { name: 'a Node process that waits', value: waitingMb, unit: 'MB' },
+    medians: {},
+  });
+  return [...times, memory];
 }
 
 export const provision: Bench = {
   name: 'provision',
-  what: `create to online and restart to online of ${SEATS} agents at once`,
+  what: `create to online and restart to online of ${SEATS} agents at once, and the memory of an idle one`,
   measuresStoresApart: true,
   async run(stage, settings) {
     const stores = await prepareStores(stage, settings);
+    const { child } = await stage.peer('bare-node');
+    const waitingMb = residentMb(child.pid as number);
     const claims: Claim[] = [];
     for (const name of settings.stores) {
       const store = await stores[name]();
@@ -112,7 +131,7 @@ export const provision: Bench = {
         rounds.push(await measure(platform, round));
       }
       await platform.stop();
-      claims.push(...claimsOf(store.name, rounds));
+      claims.push(...claimsOf(store.name, rounds, waitingMb));
     }
     return claims;
   },

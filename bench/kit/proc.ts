@@ -9,6 +9,10 @@ export function residentMb(pid: number): number {
   return (Number(kilobytes) * 1024) / 1e6;
 }
 
+/** Ids of the processes it started that still run. */
+export const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+
 /** Seconds of CPU of all threads so far; in nanoseconds where `stat` counts in hundredths of a second. */
 export function cpuSeconds(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);

@@ -66,7 +66,8 @@ it('10.46 the client disconnects after DELETE → workloads and volumes are stil
   const [parent = '', child = ''] = await startTeam(1);
   const pids = [pidOf(parent), pidOf(child)];
   const hangUp = new AbortController();
-  // The client is gone as soon as the rows are marked, while the workloads still stop.
+  // One that does not hear that it shall end: the client is gone as soon as the rows are marked, while it still stops.
+  signalProcess(pidOf(parent), 'SIGSTOP');
   const marked = new Promise<void>((resolve) => {
     const end = test.platform.events.onWorkspace(parent, (frame) => {
       if (frame.event !== 'WORKSPACE_REMOVED') return;
@@ -86,6 +87,7 @@ it('10.46 the client disconnects after DELETE → workloads and volumes are stil
   await marked;
   hangUp.abort();
   expect(await outcome).toBe('AbortError');
+  signalProcess(pids[0] as number, 'SIGCONT');
   await expect
     .poll(() => [...pids.map(isAlive), existsSync(folderOf(parent)), existsSync(folderOf(child))])
     .toEqual([false, false, false, false]);

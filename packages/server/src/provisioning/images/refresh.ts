@@ -66,14 +66,15 @@ export function createImageRefresh({ images, listRuntimes, log }: RefreshDeps) {
   /** @returns whether a newer image was taken. What failed counts as unseen, so that the next look retries. */
   async function watchOne(runtime: string): Promise<boolean> {
     const digest = await images.registryDigest(runtime);
-    const before = seen.get(runtime);
-    if (before !== undefined && before !== digest) {
+    // What is seen for the first time is old news.
+    const isNewer = (seen.get(runtime) ?? digest) !== digest;
+    if (isNewer) {
       const { failed } = await refresh([runtime], true);
       if (failed.length > 0) throw new Error(`the newer image of ${runtime} could not be pulled`);
       log.info({ runtime, digest }, 'a newer image of a runtime is here');
     }
     seen.set(runtime, digest);
-    return before !== undefined && before !== digest;
+    return isNewer;
   }
 
   /** One look at every runtime whose image is here. */

@@ -4,6 +4,7 @@ import type { EventFrame } from '@molecule/contract';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { onEvent } from '../live/index.ts';
+import { readAgain } from './read-again.ts';
 
 const isNews = ({ event }: EventFrame) =>
   event === 'ACTIVITY_LOGGED' || event === 'RECEIPT_UPDATED' || event.startsWith('DELEGATION_');
@@ -16,21 +17,19 @@ export function useActivityRefresh(name: string, workspaceId: string, enabled = 
     const queries = { queryKey: [name, workspaceId] };
     let isReading = false;
     let isStale = false;
-    async function readAgain(): Promise<void> {
+    async function refresh(): Promise<void> {
       isStale = true;
       if (isReading) return;
       isReading = true;
       while (isStale) {
         isStale = false;
-        // A first read that began before the event: an invalidation would only join it, and be forgotten with its answer.
-        await client.refetchQueries({ ...queries, fetchStatus: 'fetching' }, { cancelRefetch: false });
-        await client.invalidateQueries(queries);
+        await readAgain(client, queries);
       }
       isReading = false;
     }
     return onEvent((frame) => {
       if (frame.workspace_id !== workspaceId) return;
-      if (isNews(frame)) void readAgain();
+      if (isNews(frame)) void refresh();
     });
   }, [client, name, workspaceId, enabled]);
 }

@@ -6,6 +6,7 @@ import { useEffect } from 'react';
 import { api } from '../../app/api.ts';
 import { onEvent } from '../../live/index.ts';
 import { toast } from '../../ui/index.ts';
+import { readAgain } from '../read-again.ts';
 
 const POLL_MS = 10_000;
 
@@ -19,8 +20,7 @@ export function useSchedules(workspaceId: string) {
   useEffect(
     () =>
       onEvent(({ event, workspace_id: id }) => {
-        if (id === workspaceId && event.startsWith('CRON_'))
-          void client.invalidateQueries({ queryKey: keyOf(workspaceId) });
+        if (id === workspaceId && event.startsWith('CRON_')) void readAgain(client, { queryKey: keyOf(workspaceId) });
       }),
     [client, workspaceId],
   );

@@ -11,6 +11,7 @@ import { invalid, notFound, PlatformError } from '../platform/errors.ts';
 import { HANDLED } from '../platform/http.ts';
 import { request } from '../platform/http-client.ts';
 import type { Logger } from '../platform/log.ts';
+import { noteStreamed } from '../platform/memory.ts';
 import type { Judged, Outbound } from '../platform/outbound/index.ts';
 import type { WorkspaceFacts, Workspaces } from '../workspaces/index.ts';
 import { malformed, requestTooLarge, SENDER_SILENCE_MS } from './form.ts';
@@ -68,6 +69,7 @@ function passOn({ raw }: FastifyRequest): Pick<AgentCall, 'headers' | 'body'> {
     transform(chunk: Buffer, _encoding, done) {
       deadline.touch();
       size += chunk.length;
+      noteStreamed(chunk.length);
       done(size > UPLOAD_LIMIT ? requestTooLarge() : null, chunk);
     },
   });

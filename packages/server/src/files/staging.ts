@@ -8,6 +8,7 @@ import type { FastifyReply } from 'fastify';
 import type { Activity, NewActivity } from '../activity/index.ts';
 import { notFound, PlatformError } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
+import { noteStreamed } from '../platform/memory.ts';
 import { UNTRUSTED_CONTENT } from './agent-door.ts';
 import { type FormFile, readFiles } from './form.ts';
 import { PIECE_BYTES, type UploadStorage } from './storage.ts';
@@ -53,7 +54,8 @@ function toInboxRow(workspaceId: string, { fileId, name, mimeType, size }: Incom
 async function* cutToPieces(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
   let gathered: Buffer[] = [];
   let size = 0;
-  for await (const chunk of bytes)
+  for await (const chunk of bytes) {
+    noteStreamed(chunk.length);
     for (let from = 0; from < chunk.length; ) {
       const part = chunk.subarray(from, from + PIECE_BYTES - size);
       gathered.push(part);
@@ -64,6 +66,7 @@ async function* cutToPieces(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer
       gathered = [];
       size = 0;
     }
+  }
   if (size > 0) yield Buffer.concat(gathered, size);
 }
 

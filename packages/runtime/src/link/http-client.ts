@@ -1,5 +1,5 @@
-// The parts of undici that reach the platform. The whole package also loads its fetch, mocks, caches and web sockets, which an idle
-// agent would pay for in memory. Owns which parts; the requests are platform-client's.
+// The parts of undici that agents and the platform call others with. The whole package also loads its fetch, mocks, caches and web
+// sockets, some 10 MB of memory that nobody uses. Owns which parts; the requests are those of whoever calls.
 
 import { createRequire } from 'node:module';
 import type * as undici from 'undici';
@@ -24,10 +24,11 @@ type RequestOptions = Omit<undici.Dispatcher.RequestOptions, 'origin' | 'path' |
   method?: undici.Dispatcher.HttpMethod;
 };
 
-/** undici's `request`, with the dispatcher always named. Redirects are not followed. */
+/** undici's `request`, with the dispatcher always named. Redirects are not followed. @throws on a URL that is none. */
 export async function request(
-  { origin, pathname, search }: URL,
+  url: string | URL,
   { dispatcher, method = 'GET', ...options }: RequestOptions,
 ): Promise<undici.Dispatcher.ResponseData> {
+  const { origin, pathname, search } = new URL(url);
   return await dispatcher.request({ ...options, method, origin, path: pathname + search });
 }

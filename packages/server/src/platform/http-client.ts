@@ -1,30 +1,10 @@
-// The parts of undici that the platform calls others with. The whole package also loads its fetch, mocks, caches and web
-// sockets: some 10 MB of memory that nobody uses. Owns which parts; who may be called is `outbound`'s decision.
+// The parts of undici that the platform calls others with: those of the runtime, and its pool. Who may be called is `outbound`'s
+// decision.
 
 import { createRequire } from 'node:module';
 import type * as undici from 'undici';
 
-const loadPart = createRequire(import.meta.url);
-
+export { Agent, request } from '@molecule/runtime/link/http-client';
 export type { Dispatcher } from 'undici';
-export type Agent = undici.Agent;
-export const Agent: typeof undici.Agent = loadPart('undici/lib/dispatcher/agent.js');
 export type Pool = undici.Pool;
-export const Pool: typeof undici.Pool = loadPart('undici/lib/dispatcher/pool.js');
-const base: typeof undici.Dispatcher = loadPart('undici/lib/dispatcher/dispatcher.js');
-// As the index of the package does.
-Object.assign(base.prototype, loadPart('undici/lib/api/index.js'));
-
-type RequestOptions = Omit<undici.Dispatcher.RequestOptions, 'origin' | 'path' | 'method'> & {
-  dispatcher: undici.Dispatcher;
-  method?: undici.Dispatcher.HttpMethod;
-};
-
-/** undici's `request`, with the dispatcher always named. Redirects are not followed. @throws on a URL that is none. */
-export async function request(
-  url: string | URL,
-  { dispatcher, method = 'GET', ...options }: RequestOptions,
-): Promise<undici.Dispatcher.ResponseData> {
-  const { origin, pathname, search } = new URL(url);
-  return await dispatcher.request({ ...options, method, origin, path: pathname + search });
-}
+export const Pool: typeof undici.Pool = createRequire(import.meta.url)('undici/lib/dispatcher/pool.js');

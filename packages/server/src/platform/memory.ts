@@ -36,9 +36,11 @@ let collector: Collect | null = null;
 let streamedBytes = 0;
 
 function collect(options: Parameters<Collect>[0]): void {
-  // The flag makes `gc` a global of contexts made from now on; that of this thread stays as it is.
-  setFlagsFromString('--expose-gc');
-  collector ??= runInNewContext('gc') as Collect;
+  if (!collector) {
+    // The flag makes `gc` a global of contexts made from now on; that of this thread stays as it is.
+    setFlagsFromString('--expose-gc');
+    collector = runInNewContext('gc') as Collect;
+  }
   collector(options);
 }
 
